@@ -1,0 +1,13 @@
+"""Speech emotion recognition after Bhushan, Fahad et al. (2022), as a package that a book and its studies share.
+
+Importing the package is cheap. It only sets, before Keras is imported by anyone, the environment that makes runs quiet
+and repeatable; every variable that the user has already set is left alone.
+"""
+
+import os
+
+__version__ = "0.1.0"
+
+# TensorFlow reads these when it is first imported, so this is the one place that may set them.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")

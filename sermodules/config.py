@@ -1,0 +1,207 @@
+"""What a run is: every setting that can change a number, checked at the door."""
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sermodules.errors import ConfigError
+
+#: What each model name stands for. A field given explicitly wins, so ``model2`` with ``attention="additive"`` is Model 1.
+MODELS = {
+    "model1": {"attention": "additive"},
+    "model2": {"attention": "seq_self"},
+}
+
+#: Sizes and schedules. ``paper`` is the paper's network; the others are the same network made narrow enough to teach with.
+#: Where the paper is silent (epochs, patience) the value is ours.
+PRESETS = {
+    "smoke": {"width": 1 / 16, "learning_rate": 2e-3, "epochs": 4, "patience": 4},
+    "teaching": {"width": 1 / 8, "learning_rate": 1e-3, "epochs": 15, "patience": 6},
+    "paper": {"width": 1.0, "learning_rate": 1e-4, "epochs": 60, "patience": 15},
+}
+
+
+def _choice(*allowed, doc, **kwargs):
+    return field(metadata={"choices": allowed, "doc": doc}, **kwargs)
+
+
+def _number(low, high, *, doc, **kwargs):
+    return field(metadata={"range": (low, high), "doc": doc}, **kwargs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run: one fold, one seed, one configuration. Make one with `RunConfig.create`, which fills in a preset.
+
+    Every field is a parameter of ``book/one_fold.ipynb`` and a key of a study file. Numbers in brackets are rows of the
+    book's deviation log, where the paper allows more than one reading; the default is the primary one.
+    """
+
+    # which data
+    corpus: str = field(
+        default="synthetic", metadata={"doc": "a corpus name of `sermodules corpora`, or `table:path/to/utterances.csv`"}
+    )
+    emotions: str = _choice("four", "all", default="four", doc="the paper's four classes, or all that the corpus has")
+    merge_excited: bool = field(default=False, metadata={"doc": "[10] IEMOCAP: count `excited` as `happy`"})
+    scripted: bool = field(default=False, metadata={"doc": "IEMOCAP: scripted turns as well as improvised ones"})
+    # which cell of the grid
+    model: str = _choice(*MODELS, default="model2", doc="`model1` pools by attention, `model2` by self-attention")
+    attention: str = _choice(
+        "additive", "seq_self", "mean", default="seq_self", doc="[11-13] how frames become one vector; set by `model`"
+    )
+    gender: str = _choice("none", "embedding", default="embedding", doc="[14-15] the gender branch")
+    fold: int = _number(1, 10_000, default=1, doc="which speaker is tested; folds count from 1")
+    seed: int = _number(0, 2**31 - 1, default=1, doc="initial weights and order of the minibatches")
+    # features
+    normalise_waveform: bool = field(
+        default=True, metadata={"doc": "[5] each waveform to zero mean and unit variance before the log-Mels"}
+    )
+    frontend: str = _choice(
+        "htk", "slaney", default="htk", doc="[6] Mel scale: HTK's without area normalisation, or librosa's default"
+    )
+    window: str = _choice("hamming", "rectangular", default="hamming", doc="[7] window of a frame")
+    # segments
+    segmentation: str = _choice(
+        "padded_tail", "drop_tail", "first_last", default="padded_tail", doc="[9] how utterances over 3 s are cut"
+    )
+    padding: str = _choice(
+        "before", "after", "masked", default="before",
+        doc="[8] zeros before standardising, after it, or after it and ignored by the attention",
+    )  # fmt: skip
+    standardise: str = _choice(
+        "band", "global", default="band", doc="[5] mean and SD per Mel band and channel, or one of each per channel"
+    )
+    pooling: str = _choice(
+        "max", "max_logit", "vote", "mean", default="max", doc="[21] from the segments' posteriors to the utterance's"
+    )
+    validation: str = _choice(
+        "partner", "next", default="partner", doc="[19] validate on the session partner, or on the next other speaker"
+    )
+    # network
+    preset: str = _choice(*PRESETS, default="smoke", doc="the set of sizes and schedules that the rest starts from")
+    width: float = _number(1 / 64, 4.0, default=1 / 16, doc="layer sizes as a share of the paper's")
+    conv_layers: int = _number(1, 7, default=6, doc="[1] number of convolutions")
+    pool: str = _choice("2x2", "2x4", default="2x2", doc="[2] max-pooling after the first convolution, time x frequency")
+    dense_units: int = _number(0, 4096, default=64, doc="[16] units of the layer before the softmax; 0 leaves it out")
+    # training
+    learning_rate: float = _number(1e-7, 1.0, default=2e-3, doc="[17] initial learning rate of Nadam")
+    batch_size: int = _number(1, 4096, default=40, doc="segments in a minibatch")
+    epochs: int = _number(1, 10_000, default=4, doc="[18] at most so many passes over the training segments")
+    patience: int = _number(1, 10_000, default=4, doc="[18] stop after so many epochs without a better validation UAR")
+    precision: str = _choice(
+        "float32", "mixed_bfloat16", "mixed_float16", default="float32", doc="Keras dtype policy of the network"
+    )
+
+    def __post_init__(self):
+        for f in dataclasses.fields(self):
+            _check(f, getattr(self, f.name))
+
+    @classmethod
+    def create(cls, **settings):
+        """Make a configuration from a preset, a model's name and whatever else is given.
+
+        Parameters
+        ----------
+        **settings
+            Any field of `RunConfig`. ``preset`` and ``model`` supply the fields that are not given, or given as None.
+
+        Returns
+        -------
+        RunConfig
+
+        Raises
+        ------
+        ConfigError
+            If a key is unknown, or a value has the wrong type or is out of range; the message names them all.
+        """
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        given = {key: value for key, value in settings.items() if value is not None}
+        problems = [
+            f"unknown parameter {key!r}{_suggest(key, known)}: the parameters are {', '.join(sorted(known))}"
+            for key in sorted(set(given) - set(known), key=str)
+        ]
+        for key in sorted(set(given) & set(known)):
+            try:
+                given[key] = _check(known[key], given[key])
+            except ConfigError as error:
+                problems.append(str(error))
+        if problems:
+            raise ConfigError("\n".join(problems))
+        preset = PRESETS[given.get("preset", known["preset"].default)]
+        model = MODELS[given.get("model", known["model"].default)]
+        return cls(**{**preset, **model, **given})
+
+    def replace(self, **changes):
+        """Return a copy with some fields changed; nothing else moves (a preset is not applied again)."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self):
+        """Return all fields as a dict of plain Python values, in the order of the class."""
+        return dataclasses.asdict(self)
+
+    def to_json(self):
+        """Return the canonical JSON form: every field, keys sorted, no spaces. Equal runs have equal strings."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text):
+        """Read a configuration back from `to_json`; every field must be there, and no other."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"not a run configuration: {error}") from error
+        names = {f.name for f in dataclasses.fields(cls)}
+        if not isinstance(data, dict) or set(data) != names:
+            keys = set(data) if isinstance(data, dict) else set()
+            raise ConfigError(
+                f"not a run configuration of this version: missing {sorted(names - keys)}, unknown {sorted(keys - names)}"
+            )
+        return cls(**data)
+
+    @property
+    def run_id(self):
+        """A readable name that no other configuration has, fit for a folder."""
+        corpus = self.corpus
+        if corpus.startswith("table:"):
+            corpus = Path(corpus.removeprefix("table:")).stem
+        corpus = re.sub(r"[^\w-]+", "_", corpus)[:40]
+        digest = hashlib.sha256(self.to_json().encode()).hexdigest()[:8]
+        return (
+            f"{corpus}_{self.model}_{self.attention}_gender-{self.gender}_{self.preset}"
+            f"_fold{self.fold:02d}_seed{self.seed}_{digest}"
+        )
+
+
+def _suggest(key, known):
+    import difflib
+
+    close = difflib.get_close_matches(str(key), list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _check(f, value):
+    """Return `value` in the field's own type, or raise a `ConfigError` that says what is allowed."""
+    kind, shown = f.type, repr(value)
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        raise ConfigError(f"parameter {f.name!r} is {shown}: it must be true or false")
+    if kind is str:
+        if not isinstance(value, str) or not value:
+            raise ConfigError(f"parameter {f.name!r} is {shown}: it must be text")
+    elif isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ConfigError(f"parameter {f.name!r} is {shown}: it must be a number, without quotation marks")
+    elif kind is int and value != int(value):
+        raise ConfigError(f"parameter {f.name!r} is {shown}: it must be a whole number")
+    else:
+        value = kind(value)
+    choices, limits = f.metadata.get("choices"), f.metadata.get("range")
+    if choices and value not in choices:
+        raise ConfigError(f"parameter {f.name!r} is {shown}: it must be one of {', '.join(choices)}")
+    if limits and not limits[0] <= value <= limits[1]:
+        raise ConfigError(f"parameter {f.name!r} is {shown}: it must lie between {limits[0]:g} and {limits[1]:g}")
+    return value

@@ -1,0 +1,89 @@
+"""Scores of a run: confusion matrix, recalls, UAR and WA."""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix
+
+
+def confusion(true, predicted, classes):
+    """Count how often each class was taken for each.
+
+    Parameters
+    ----------
+    true, predicted : sequence of str, length n
+        Class names, one an utterance.
+    classes : sequence of str, length k
+        All classes, in the order of the rows and columns.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (k, k)
+        Counts: rows are the true classes, columns the predicted ones.
+
+    Raises
+    ------
+    ValueError
+        If a name is not among `classes`, or the two lengths differ.
+    """
+    classes = list(classes)
+    strange = sorted(({*true} | {*predicted}) - {*classes})
+    if strange:
+        raise ValueError(f"not among the classes {classes}: {strange}")
+    if len(true) == 0:
+        counts = np.zeros((len(classes), len(classes)), dtype=int)
+    else:
+        counts = confusion_matrix(list(true), list(predicted), labels=classes)
+    return pd.DataFrame(counts, index=pd.Index(classes, name="true"), columns=pd.Index(classes, name="predicted"))
+
+
+def recalls(matrix):
+    """Return the share of each class's utterances that were recognised; NaN where the class does not occur.
+
+    Parameters
+    ----------
+    matrix : pandas.DataFrame, shape (k, k)
+        From `confusion`.
+
+    Returns
+    -------
+    pandas.Series, length k
+    """
+    totals = matrix.sum(axis=1)
+    return pd.Series(np.diag(matrix) / totals.where(totals > 0), index=matrix.index, name="recall")
+
+
+def uar(matrix):
+    """Unweighted average recall: the mean of the recalls of the classes that occur (NaN if none does).
+
+    The paper calls it UA and describes it as "a weighted average"; it is the unweighted one.
+    """
+    return float(recalls(matrix).mean())
+
+
+def wa(matrix):
+    """Weighted accuracy: the share of all utterances that were recognised (NaN if there are none)."""
+    total = matrix.to_numpy().sum()
+    return float(np.trace(matrix.to_numpy()) / total) if total else float("nan")
+
+
+def summarise(true, predicted, classes):
+    """Return all scores of a set of utterances as plain Python values, ready for JSON.
+
+    Returns
+    -------
+    dict
+        ``uar``, ``wa`` (shares between 0 and 1), ``recalls`` (class to share, None where the class does not occur),
+        ``confusion`` (list of rows, counts), ``classes``, ``covered`` (the classes that occur, which is what the UAR
+        averages) and ``n`` (utterances).
+    """
+    matrix = confusion(true, predicted, classes)
+    rates = recalls(matrix)
+    return {
+        "uar": uar(matrix),
+        "wa": wa(matrix),
+        "recalls": {name: None if np.isnan(rate) else float(rate) for name, rate in rates.items()},
+        "confusion": matrix.to_numpy().tolist(),
+        "classes": list(matrix.index),
+        "covered": [name for name, rate in rates.items() if not np.isnan(rate)],
+        "n": int(matrix.to_numpy().sum()),
+    }

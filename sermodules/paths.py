@@ -1,0 +1,47 @@
+"""Where things lie: the checkout, the corpora and the runs."""
+
+import os
+from pathlib import Path
+
+
+def project_root():
+    """Return the folder under which ``data/`` and ``runs/`` lie.
+
+    Returns
+    -------
+    pathlib.Path
+        The checkout that holds this package (the folder with ``_toc.yml``), whatever the working directory: notebooks
+        run with their own folder as working directory. Without a checkout, the working directory.
+    """
+    checkout = Path(__file__).resolve().parents[1]
+    return checkout if (checkout / "_toc.yml").is_file() else Path.cwd()
+
+
+def data_roots():
+    """Return the folders in which corpora are looked for, in this order.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``$SERMODULES_DATA`` if it is set (a relative value counts from the working directory, else from the project),
+        then the project's ``data/``.
+    """
+    roots = []
+    if value := os.environ.get("SERMODULES_DATA"):
+        path = Path(value).expanduser()
+        if not path.is_absolute():
+            path = next((base / path for base in (Path.cwd(), project_root()) if (base / path).is_dir()), Path.cwd() / path)
+        roots.append(path.resolve())
+    roots.append(project_root() / "data")
+    return roots
+
+
+def runs_root():
+    """Return the folder in which runs are kept unless told otherwise: the project's ``runs/``."""
+    return project_root() / "runs"
+
+
+def cache_root():
+    """Return the folder of the feature cache: ``$SERMODULES_CACHE``, else the project's ``data/cache``."""
+    value = os.environ.get("SERMODULES_CACHE")
+    return Path(value).expanduser().resolve() if value else project_root() / "data" / "cache"

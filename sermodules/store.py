@@ -1,0 +1,191 @@
+"""A run's folder: written whole or not at all, and checked when it is read."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from sermodules.config import RunConfig
+from sermodules.errors import StoreError
+
+#: The files of a run, in the order in which they are listed in ``SHA256SUMS``.
+FILES = ("config.json", "metrics.json", "predictions.csv", "history.csv", "provenance.json")
+NOTEBOOK = "run.ipynb"
+SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run found.
+
+    Attributes
+    ----------
+    config : RunConfig
+    predictions : pandas.DataFrame
+        One row a test utterance: ``utterance, speaker, gender, true, predicted`` and one column of posteriors a class,
+        named as the class, which sum to 1.
+    history : pandas.DataFrame
+        One row an epoch: ``epoch, loss, val_loss, val_uar, val_wa``.
+    metrics : dict
+        `sermodules.metrics.summarise` of the test utterances, and ``best_epoch``, ``val_uar``, ``test_speaker``,
+        ``validation_speaker``.
+    provenance : dict
+        Versions, commit, corpus digest, seconds, machine and backend.
+    """
+
+    config: RunConfig
+    predictions: pd.DataFrame
+    history: pd.DataFrame
+    metrics: dict
+    provenance: dict = field(repr=False)
+
+
+def _texts(result):
+    return {
+        "config.json": json.dumps(result.config.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "metrics.json": json.dumps(result.metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "predictions.csv": result.predictions.to_csv(index=False, float_format="%.8f", lineterminator="\n"),
+        "history.csv": result.history.to_csv(index=False, float_format="%.8f", lineterminator="\n"),
+        "provenance.json": json.dumps(result.provenance, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+    }
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _write_sums(folder):
+    names = [name for name in (*FILES, NOTEBOOK) if (folder / name).is_file()]
+    (folder / SUMS).write_text("".join(f"{_sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
+
+
+def save(result, out, notebook=None):
+    """Write a run's folder; it appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    result : RunResult
+    out : path
+        The folder of runs; made if it is not there.
+    notebook : path, optional
+        The executed notebook, copied in as ``run.ipynb``.
+
+    Returns
+    -------
+    pathlib.Path
+        ``out/<run id>``. If that run is there already with the same predictions, it is left as it is. If its predictions
+        differ (another machine, other versions, altered audio), the new run goes beside it as ``<run id>~2``, so that
+        nothing is lost.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written; nothing is left under the run's name then.
+    """
+    out = Path(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{result.config.run_id}.", dir=out))
+    except OSError as error:
+        raise StoreError(f"cannot write runs to {out}: {error}. Pass another folder as `out`.") from error
+    try:
+        for name, text in _texts(result).items():
+            (staging / name).write_text(text, encoding="utf-8", newline="\n")
+        if notebook is not None:
+            shutil.copyfile(notebook, staging / NOTEBOOK)
+        _write_sums(staging)
+        staging.chmod(0o755)
+        for count in range(1, 1000):
+            target = out / (result.config.run_id + (f"~{count}" if count > 1 else ""))
+            if not target.exists():
+                try:
+                    os.rename(staging, target)
+                    return target
+                except FileExistsError:
+                    pass  # another process was quicker: look at what it wrote
+                except OSError:
+                    if not target.exists():
+                        raise
+            if is_done(target) and _sha256(target / "predictions.csv") == _sha256(staging / "predictions.csv"):
+                return target
+        raise StoreError(f"{out} holds 999 differing results of the run {result.config.run_id}: move them away.")
+    except OSError as error:
+        raise StoreError(f"could not write the run to {out}: {error}. Nothing was left under its name.") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def verify(folder):
+    """Say what is wrong with a run's folder.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    list of str
+        One line a problem; empty if every file is there and has the digest that ``SHA256SUMS`` gives.
+    """
+    folder = Path(folder)
+    sums = folder / SUMS
+    if not sums.is_file():
+        return [f"{folder.name}: no {SUMS}, so the run was never completed"]
+    listed, problems = {}, []
+    for line in sums.read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        listed[name] = digest
+    for name in FILES:
+        if name not in listed:
+            problems.append(f"{folder.name}: {SUMS} does not list {name}")
+    for name, digest in listed.items():
+        path = folder / name
+        if name not in (*FILES, NOTEBOOK):
+            problems.append(f"{folder.name}: {SUMS} lists a strange file, {name!r}")
+        elif not path.is_file():
+            problems.append(f"{folder.name}: {name} is missing")
+        elif _sha256(path) != digest:
+            problems.append(f"{folder.name}: {name} is not what was written")
+    return problems
+
+
+def is_done(folder):
+    """Tell whether the run in this folder is complete and unaltered."""
+    return Path(folder).is_dir() and not verify(folder)
+
+
+def load(folder):
+    """Read a run back.
+
+    Parameters
+    ----------
+    folder : path
+        A run's folder.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    StoreError
+        If the folder is missing, incomplete or altered.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise StoreError(f"no run at {folder}")
+    if problems := verify(folder):
+        raise StoreError("\n".join([*problems, f"Delete {folder} and run it again."]))
+    text = {name: (folder / name).read_text(encoding="utf-8") for name in FILES if name.endswith(".json")}
+    return RunResult(
+        config=RunConfig.from_json(text["config.json"]),
+        predictions=pd.read_csv(folder / "predictions.csv", dtype={"utterance": str, "speaker": str}),
+        history=pd.read_csv(folder / "history.csv"),
+        metrics=json.loads(text["metrics.json"]),
+        provenance=json.loads(text["provenance.json"]),
+    )
