@@ -1,5 +1,6 @@
 """What a run is: every setting that can change a number, checked at the door."""
 
+import ast
 import dataclasses
 import hashlib
 import json
@@ -43,7 +44,8 @@ class RunConfig:
 
     # which data
     corpus: str = field(
-        default="synthetic", metadata={"doc": "a corpus name of `sermodules corpora`, or `table:path/to/utterances.csv`"}
+        default="synthetic",
+        metadata={"doc": "a corpus name of `sermodules corpora`, or `table:path/to/utterances.csv`"},
     )
     emotions: str = _choice("four", "all", default="four", doc="the paper's four classes, or all that the corpus has")
     merge_excited: bool = field(default=False, metadata={"doc": "[10] IEMOCAP: count `excited` as `happy`"})
@@ -85,7 +87,9 @@ class RunConfig:
     preset: str = _choice(*PRESETS, default="smoke", doc="the set of sizes and schedules that the rest starts from")
     width: float = _number(1 / 64, 4.0, default=1 / 16, doc="layer sizes as a share of the paper's")
     conv_layers: int = _number(1, 7, default=6, doc="[1] number of convolutions")
-    pool: str = _choice("2x2", "2x4", default="2x2", doc="[2] max-pooling after the first convolution, time x frequency")
+    pool: str = _choice(
+        "2x2", "2x4", default="2x2", doc="[2] max-pooling after the first convolution, time x frequency"
+    )
     dense_units: int = _number(0, 4096, default=64, doc="[16] units of the layer before the softmax; 0 leaves it out")
     # training
     learning_rate: float = _number(1e-7, 1.0, default=2e-3, doc="[17] initial learning rate of Nadam")
@@ -95,6 +99,7 @@ class RunConfig:
     precision: str = _choice(
         "float32", "mixed_bfloat16", "mixed_float16", default="float32", doc="Keras dtype policy of the network"
     )
+    threads: int = _number(1, 1024, default=2, doc="threads of a run; another number changes the last digits")
 
     def __post_init__(self):
         for f in dataclasses.fields(self):
@@ -134,6 +139,33 @@ class RunConfig:
         preset = PRESETS[given.get("preset", known["preset"].default)]
         model = MODELS[given.get("model", known["model"].default)]
         return cls(**{**preset, **model, **given})
+
+    @classmethod
+    def from_notebook(cls, namespace):
+        """Make a configuration from a notebook's variables; used by the cell after the parameters.
+
+        Parameters
+        ----------
+        namespace : dict
+            The notebook's ``globals()``. Variables named as a field count, unless they are None.
+
+        Returns
+        -------
+        RunConfig
+
+        Raises
+        ------
+        ConfigError
+            As `create`; also if papermill was given a parameter that is neither a field nor ``out``.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}
+        settings = {name: namespace[name] for name in known & set(namespace)}
+        for cell in namespace.get("In", []):
+            if cell.startswith("# Parameters"):  # papermill's own cell: everything that it sets was asked for
+                targets = [node.targets[0] for node in ast.parse(cell).body if isinstance(node, ast.Assign)]
+                passed = {target.id for target in targets if isinstance(target, ast.Name)}
+                settings |= {name: namespace[name] for name in passed - {"out"}}
+        return cls.create(**settings)
 
     def replace(self, **changes):
         """Return a copy with some fields changed; nothing else moves (a preset is not applied again)."""

@@ -30,7 +30,9 @@ def data_roots():
     if value := os.environ.get("SERMODULES_DATA"):
         path = Path(value).expanduser()
         if not path.is_absolute():
-            path = next((base / path for base in (Path.cwd(), project_root()) if (base / path).is_dir()), Path.cwd() / path)
+            path = next(
+                (base / path for base in (Path.cwd(), project_root()) if (base / path).is_dir()), Path.cwd() / path
+            )
         roots.append(path.resolve())
     roots.append(project_root() / "data")
     return roots

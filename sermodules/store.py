@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -64,7 +63,7 @@ def _write_sums(folder):
     (folder / SUMS).write_text("".join(f"{_sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
 
 
-def save(result, out, notebook=None):
+def save(result, out):
     """Write a run's folder; it appears under its name only when it is complete.
 
     Parameters
@@ -72,8 +71,6 @@ def save(result, out, notebook=None):
     result : RunResult
     out : path
         The folder of runs; made if it is not there.
-    notebook : path, optional
-        The executed notebook, copied in as ``run.ipynb``.
 
     Returns
     -------
@@ -87,33 +84,69 @@ def save(result, out, notebook=None):
     StoreError
         If the folder cannot be written; nothing is left under the run's name then.
     """
+
+    def fill(staging):
+        for name, text in _texts(result).items():
+            (staging / name).write_text(text, encoding="utf-8", newline="\n")
+
+    return _publish(fill, result.config.run_id, out)
+
+
+def adopt(folder, out, notebook):
+    """Take a complete run from another folder and add the notebook that made it, as ``run.ipynb``.
+
+    Parameters
+    ----------
+    folder : path
+        A run's folder, written by `save`.
+    out : path
+        The folder of runs; made if it is not there.
+    notebook : path
+        The executed notebook.
+
+    Returns
+    -------
+    pathlib.Path
+        As `save` does.
+
+    Raises
+    ------
+    StoreError
+        If the run is not complete, or cannot be written.
+    """
+    run_id = load(folder).config.run_id
+
+    def fill(staging):
+        for name in FILES:
+            shutil.copyfile(Path(folder) / name, staging / name)
+        shutil.copyfile(notebook, staging / NOTEBOOK)
+
+    return _publish(fill, run_id, out)
+
+
+def _publish(fill, run_id, out):
+    """Let `fill` write a run's files into a hidden folder, add the digests, and give it the run's name."""
     out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{result.config.run_id}.", dir=out))
+        staging = Path(tempfile.mkdtemp(prefix=f".{run_id}.", dir=out))
     except OSError as error:
         raise StoreError(f"cannot write runs to {out}: {error}. Pass another folder as `out`.") from error
     try:
-        for name, text in _texts(result).items():
-            (staging / name).write_text(text, encoding="utf-8", newline="\n")
-        if notebook is not None:
-            shutil.copyfile(notebook, staging / NOTEBOOK)
+        fill(staging)
         _write_sums(staging)
         staging.chmod(0o755)
         for count in range(1, 1000):
-            target = out / (result.config.run_id + (f"~{count}" if count > 1 else ""))
+            target = out / (run_id + (f"~{count}" if count > 1 else ""))
             if not target.exists():
                 try:
-                    os.rename(staging, target)
-                    return target
-                except FileExistsError:
-                    pass  # another process was quicker: look at what it wrote
+                    return staging.rename(target)
                 except OSError:
-                    if not target.exists():
+                    if not target.exists():  # else another process was quicker: look at what it wrote
                         raise
             if is_done(target) and _sha256(target / "predictions.csv") == _sha256(staging / "predictions.csv"):
                 return target
-        raise StoreError(f"{out} holds 999 differing results of the run {result.config.run_id}: move them away.")
+        raise StoreError(f"{out} holds 999 differing results of the run {run_id}: move them away.")
     except OSError as error:
         raise StoreError(f"could not write the run to {out}: {error}. Nothing was left under its name.") from error
     finally:

@@ -1,0 +1,94 @@
+# GNU make 3.81 or newer and Python 3.11, 3.12 or 3.13; `make` alone says what there is.
+# Paths in here are relative to this file, so it works from any folder (make -C) and with spaces in the checkout's path.
+
+# A Python to make the environment with; empty: the first suitable one of those below.
+PYTHON ?=
+PYTHONS = $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3)
+SUITABLE = import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+BIN = .venv/bin
+READY = .venv/.complete
+PIP = $(BIN)/python -m pip install --disable-pip-version-check
+
+# Every step gets the folder of corpora as an absolute path: notebooks run in their own folder.
+ifneq ($(SERMODULES_DATA),)
+given := $(SERMODULES_DATA)
+override SERMODULES_DATA := $(shell unset CDPATH; \
+  for base in "$(PWD)" "$(CURDIR)"; do cd "$$base" && cd "$(given)" && pwd && break; done 2>/dev/null)
+ifeq ($(SERMODULES_DATA),)
+$(error SERMODULES_DATA is "$(given)", but there is no such folder: name the folder that holds the corpora, or unset it)
+endif
+export SERMODULES_DATA
+endif
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: help env study test book lab lock clean
+.NOTPARALLEL:
+
+help:
+	@echo "make study   set up, make the synthetic corpus, run studies/quick.yaml, build the book, print the table"
+	@echo "make test    set up, check the style, run all tests and notebooks, build the book and check its pages"
+	@echo "make book    build the book into _build/html; a warning is an error"
+	@echo "make lab     open the chapters in JupyterLab"
+	@echo "make env     only set up: .venv with the versions of requirements.lock"
+	@echo "make lock    write requirements.lock anew after a change in requirements.txt or requirements-test.txt"
+	@echo "make clean   remove the built book and the caches of the tools; runs/, data/ and .venv stay"
+
+env: $(READY)
+
+# Without the file .complete the environment was never finished: start over. With it, bring it up to date in place.
+# setuptools goes first, so that the one source archive of the lock is built with it and not with an unpinned one.
+$(READY): requirements.lock pyproject.toml
+	@if [ ! -e $(READY) ]; then \
+	  for python in $(PYTHONS); do \
+	    if "$$python" -c '$(SUITABLE)' 2>/dev/null; then found=$$python; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "No Python 3.11, 3.12 or 3.13 (with its venv module) among: "$(PYTHONS) >&2; \
+	    echo "Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Setting up .venv with $$("$$found" --version): about 240 packages, 4 GB, a few minutes."; \
+	  rm -rf .venv && "$$found" -m venv .venv; \
+	fi
+	@awk '/^[a-z]/ { keep = /^setuptools==/ } keep' requirements.lock > .venv/build.lock
+	$(PIP) --quiet --require-hashes -r .venv/build.lock
+	$(PIP) --require-hashes --no-build-isolation -r requirements.lock
+	$(PIP) --quiet --no-deps --no-build-isolation -e .
+	@mkdir -p .venv/etc/ipython
+	@echo "c.IPKernelApp.log_level = 'ERROR'  # not at every start a warning that a local kernel is not encrypted" \
+	  > .venv/etc/ipython/ipython_kernel_config.py
+	@touch $(READY)
+
+study: $(READY)
+	$(BIN)/python -m sermodules corpora make synthetic
+	$(BIN)/python -m sermodules study run studies/quick.yaml
+	@$(MAKE) --no-print-directory book
+	$(BIN)/python -m sermodules study report studies/quick.yaml
+	@echo "The book is built. Open this file in a browser: $(CURDIR)/_build/html/index.html"
+
+test: $(READY)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m pytest --ignore=tests/test_book.py
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 book
+	@$(MAKE) --no-print-directory book
+	$(BIN)/python -m pytest tests/test_book.py
+
+# From empty, because a second build repeats no warning and keeps the pages of removed chapters. What ran before is not run
+# again: outputs come from _build/.jupyter_cache, which book/_ext/sermodules_book.py empties when they are out of date.
+book: $(READY)
+	@rm -rf _build/html _build/.doctrees
+	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	@test -f _build/html/book/index.html || { echo "No page came out: is jupyter-book still version 1?" >&2; exit 1; }
+
+lab: $(READY)
+	$(BIN)/jupyter-lab book
+
+lock: $(READY)
+	command -v uv >/dev/null || $(PIP) --quiet uv
+	grep -v '^-e' requirements.txt | PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	  --generate-hashes --custom-compile-command "make lock" --output-file requirements.lock - requirements-test.txt
+
+clean:
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,65 @@
+"""Keras, imported quietly and with a fixed number of threads.
+
+Modules that need Keras take it from here: ``from sermodules.backend import keras``. TensorFlow writes notices to the standard
+error stream while it is imported, which no log level stops; in a notebook they would stand in the page as errors. They are
+dropped here, and only during the import. (Switching oneDNN off also silences them, but makes training slower.)
+"""
+
+import contextlib
+import os
+import sys
+
+from sermodules.errors import TrainingError
+
+
+@contextlib.contextmanager
+def _stderr_dropped():
+    """Send file descriptor 2 to nowhere; Python exceptions are not affected."""
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error stream
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+with _stderr_dropped():
+    import keras
+
+_threads = None
+
+
+def use_threads(count):
+    """Fix the number of threads of TensorFlow's operations; call before the first one runs.
+
+    The number changes the order of floating-point sums, so it changes results in the last digits, and training makes these
+    grow: it is part of a `RunConfig`, and it cannot change within a process. Other backends choose for themselves.
+
+    Parameters
+    ----------
+    count : int
+
+    Raises
+    ------
+    TrainingError
+        If this process has computed with another number before.
+    """
+    global _threads
+    if keras.backend.backend() != "tensorflow" or _threads == count:
+        return
+    if _threads is not None:
+        raise TrainingError(
+            f"this process already computes with {_threads} threads and cannot change to {count}: "
+            "restart the kernel, or start a new process"
+        )
+    # TensorFlow reads these when it sets up its devices, at the first operation.
+    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(count)
+    _threads = count

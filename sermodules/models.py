@@ -1,0 +1,152 @@
+"""The networks: encoder x attention x gender, put together from a `RunConfig`."""
+
+from sermodules.backend import keras, use_threads
+from sermodules.features import BANDS, CHANNELS
+from sermodules.layers import AdditivePooling, LocalSelfAttention
+from sermodules.segments import FRAMES
+
+layers = keras.layers
+
+ATTENTION_UNITS = 32  # the library's default
+ATTENTION_WIDTH = 15  # frames after pooling in time; the paper, section 2.2.2
+GENDER_DIMENSIONS, GENDER_UNITS = 300, 64  # the paper, section 2.3
+
+
+def _size(full, width):
+    return max(1, round(full * width))
+
+
+def encoder(x, mask, config):
+    """Turn 3-D log-Mels into a sequence of vectors: convolutions, a linear layer and a BiLSTM.
+
+    Parameters
+    ----------
+    x : KerasTensor, shape (batch, 300, 40, 3)
+    mask : KerasTensor or None, shape (batch, 150)
+    config : RunConfig
+        ``width``, ``conv_layers`` and ``pool`` matter.
+
+    Returns
+    -------
+    KerasTensor, shape (batch, 150, 2 * lstm)
+        ``lstm`` is 128 at the paper's width. Time is halved by the pooling after the first convolution.
+
+    Notes
+    -----
+    Sizes after the paper, section 2.2.2, at width 1: filters of 5 frames x 3 bands, 128 of them in the first convolution and
+    256 in the others; max-pooling only after the first; a linear layer of 768; 128 LSTM cells a direction. LeakyReLU with
+    slope 0.01 after ACRNN's code, as the paper does not name its activation.
+    """
+    for number in range(config.conv_layers):
+        filters = _size(128 if number == 0 else 256, config.width)
+        x = layers.Conv2D(filters, (5, 3), padding="same", name=f"conv{number + 1}")(x)
+        x = layers.LeakyReLU(negative_slope=0.01, name=f"conv{number + 1}_activation")(x)
+        if number == 0:
+            x = layers.MaxPooling2D((2, 2) if config.pool == "2x2" else (2, 4), name="pool")(x)
+    x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="frames")(x)
+    x = layers.Dense(_size(768, config.width), name="linear")(x)
+    return layers.Bidirectional(layers.LSTM(_size(128, config.width), return_sequences=True), name="bilstm")(
+        x, mask=mask
+    )
+
+
+def _seq_self(x, mask):
+    x = LocalSelfAttention(ATTENTION_UNITS, ATTENTION_WIDTH, name="attention")(x, mask=mask)
+    return layers.GlobalAveragePooling1D(name="pooled")(x, mask=mask)
+
+
+def _additive(x, mask):
+    return AdditivePooling(ATTENTION_UNITS, name="attention")(x, mask=mask)
+
+
+def _mean(x, mask):
+    return layers.GlobalAveragePooling1D(name="pooled")(x, mask=mask)
+
+
+#: From ``(batch, time, features)`` to ``(batch, features)``: the values of `RunConfig.attention`.
+ATTENTIONS = {"additive": _additive, "seq_self": _seq_self, "mean": _mean}
+
+
+def gender_embedding(gender):
+    """Turn a gender, 0 (female) or 1 (male), into 64 numbers, as in the paper's section 2.3.
+
+    Parameters
+    ----------
+    gender : KerasTensor of int, shape (batch, 1)
+
+    Returns
+    -------
+    KerasTensor, shape (batch, 64)
+        A table of two rows of 300, a dense layer of 64 (linear: the paper names no activation), flattened.
+    """
+    x = layers.Embedding(2, GENDER_DIMENSIONS, name="gender_embedding")(gender)
+    x = layers.Dense(GENDER_UNITS, name="gender_dense")(x)
+    return layers.Flatten(name="gender_flat")(x)
+
+
+def build(config, classes):
+    """Make the network of a configuration, with its initial weights drawn from the configuration's seed.
+
+    Parameters
+    ----------
+    config : RunConfig
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    keras.Model
+        Its inputs are a dict: ``log_mel`` (batch, 300, 40, 3); ``gender`` (batch, 1) unless ``config.gender`` is "none";
+        ``mask`` (batch, 300), true where there is speech, if ``config.padding`` is "masked". Its output is the logits,
+        (batch, classes) in float32: their softmax is the segment's posterior.
+    """
+    use_threads(config.threads)
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        inputs = {"log_mel": keras.Input((FRAMES, BANDS, CHANNELS), name="log_mel", dtype="float32")}
+        mask = None
+        if config.padding == "masked":
+            inputs["mask"] = keras.Input((FRAMES,), name="mask", dtype="bool")
+            mask = inputs["mask"][:, ::2]  # a pooled frame counts if the first of its two frames is speech
+        x = encoder(inputs["log_mel"], mask, config)
+        x = ATTENTIONS[config.attention](x, mask)
+        if config.gender == "embedding":
+            inputs["gender"] = keras.Input((1,), name="gender", dtype="int32")
+            x = layers.Concatenate(name="with_gender")([x, gender_embedding(inputs["gender"])])
+        if config.dense_units:
+            x = layers.Dense(config.dense_units, activation="relu", name="dense")(x)
+        logits = layers.Dense(classes, name="logits", dtype="float32")(x)
+        return keras.Model(inputs, logits, name=config.model)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def attention_weights(model, inputs):
+    """Say where a network looks.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build`, with an attention that has weights.
+    inputs : dict of numpy.ndarray
+        n segments, as the model takes them.
+
+    Returns
+    -------
+    numpy.ndarray of float32
+        (n, 150) for Model 1: the weight of each frame in the sum. (n, 150, 15) for Model 2: entry j of frame t is the weight
+        of frame t - 7 + j. Either sums to 1 over its last axis.
+
+    Raises
+    ------
+    ValueError
+        If the model pools without weights (``attention="mean"``).
+    """
+    if "attention" not in [layer.name for layer in model.layers]:
+        raise ValueError("this model has no attention layer: it pools by the mean, so every frame has the same weight")
+    layer = model.get_layer("attention")
+    sequence = keras.Model(model.input, layer._inbound_nodes[0].arguments.args[0]).predict_on_batch(inputs)
+    mask = inputs["mask"][:, ::2] if "mask" in inputs else None
+    _, weights = layer(sequence, mask=mask, return_attention=True)
+    return keras.ops.convert_to_numpy(weights)

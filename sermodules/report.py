@@ -1,0 +1,548 @@
+"""The paper's Tables 1 to 4, of a study's runs, with what the paper reported beside them."""
+
+import dataclasses
+import re
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sermodules import paper, plots
+from sermodules.config import MODELS, PRESETS, RunConfig
+from sermodules.errors import SermodulesError, StoreError
+
+#: Names of the models.
+NAMES = {"model1": "Model 1", "model2": "Model 2"}
+
+_CONFUSIONS = {"model1": paper.TABLE3, "model2": paper.TABLE4}
+_MAX_COLUMNS = 4  # confusion matrices side by side
+_DATA = ("corpus", "emotions", "merge_excited", "scripted")  # the settings that say which utterances are read
+_NONE = "–"
+_WORDS = ("Fold", "Session", "Speaker", "Gender", "Method", "Corpus", "True")  # columns that are not numbers
+
+
+@dataclasses.dataclass(frozen=True)
+class _Configuration:
+    """The runs that differ in nothing but fold and seed.
+
+    `folds` has one row a fold, sorted: ``fold, session, speaker, gender, wa, uar`` (%, means over the seeds), ``seeds``
+    (how many), ``n`` (utterances) and ``lacking`` (classes that the speaker does not have). `confusion` is in % of the
+    true class.
+    """
+
+    label: str
+    config: RunConfig
+    folds: pd.DataFrame
+    confusion: pd.DataFrame
+
+
+def tables(results, study=None):
+    """Make the paper's four tables from the runs of a study.
+
+    Parameters
+    ----------
+    results : iterable of RunResult
+        Finished runs, in any order; their configurations may differ in anything.
+    study : Study, optional
+        Names the configurations alike while some of them have no run yet.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``table1`` (WA and UAR of each fold, last row the mean), ``table2`` (UAR, mean and SD over the folds), ``table3``
+        and ``table4`` (confusion matrices of Model 1 and Model 2, rows in % of the true class). Percentages as floats;
+        NaN where there is nothing to report.
+
+    Raises
+    ------
+    SermodulesError
+        If there are no results, a run is there twice, or runs on the same corpus read different data.
+    """
+    return _tables(_configurations(list(results), _planned(study)))
+
+
+def write(results, folder, study):
+    """Write the report of a study: ``report.md``, ``table1.csv`` to ``table4.csv`` and ``report.png``.
+
+    Parameters
+    ----------
+    results : iterable of RunResult
+        Finished runs, in any order. An incomplete study is reported as far as it is, with what is missing.
+    folder : path
+        Made if it is not there; an earlier report in it is replaced.
+    study : Study or str
+        The study, or its name only: what is missing is then judged by the folds and seeds that are there.
+
+    Returns
+    -------
+    str
+        The Markdown of ``report.md``.
+
+    Raises
+    ------
+    SermodulesError
+        As `tables`; also if the folder cannot be written.
+    """
+    results, folder = list(results), Path(folder)
+    name, about = (study, "") if isinstance(study, str) else (study.name, study.about)
+    try:
+        configurations = _configurations(results, _planned(study))
+    except SermodulesError as error:
+        raise SermodulesError(f"cannot report the study {name}: {error}") from error
+    frames = _tables(configurations)
+    figure, alt = _figure(configurations)
+    missing = _missing(results, _planned(study))
+    text = _markdown(name, about, results, configurations, frames, alt, missing)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for key, frame in frames.items():
+            frame.to_csv(folder / f"{key}.csv", index=False, float_format="%.2f", lineterminator="\n")
+        figure.savefig(folder / "report.png", dpi=130, facecolor="white")
+        (folder / "report.md").write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise StoreError(f"cannot write the report to {folder}: {error}. Choose another folder.") from error
+    return text
+
+
+# --- from runs to configurations
+
+
+def _planned(study):
+    return [] if study is None or isinstance(study, str) else list(study.configs)
+
+
+def _cell(config):
+    return config.replace(fold=1, seed=1)
+
+
+def _cells(results, planned):
+    """Return the label of each configuration, done or planned: Model 1 first, otherwise in the order of the study."""
+    cells = dict.fromkeys(_cell(config) for config in [*planned, *(result.config for result in results)])
+    return _labels(sorted(cells, key=lambda cell: list(NAMES).index(cell.model)))
+
+
+def _configurations(results, planned):
+    """Group the runs by configuration; refuse what cannot be mixed."""
+    _check(results)
+    labels = _cells(results, planned)
+    groups = {cell: [] for cell in labels}
+    for result in results:
+        groups[_cell(result.config)].append(result)
+    return [_Configuration(labels[cell], cell, _by_fold(runs), _pooled(runs)) for cell, runs in groups.items() if runs]
+
+
+def _check(results):
+    if not results:
+        raise SermodulesError("no run is finished, so there is nothing to report. Run the study first.")
+    problems, seen, data = [], set(), {}
+    for result in results:
+        if result.config in seen:
+            problems.append(f"the run {result.config.run_id} is there twice. Keep one of its folders.")
+        seen.add(result.config)
+        digests = data.setdefault(tuple(getattr(result.config, key) for key in _DATA), {})
+        digests.setdefault(str(result.provenance.get("corpus_digest")), []).append(result.config.run_id)
+    for (corpus, *_), digests in data.items():
+        if len(digests) > 1:
+            found = [
+                f"  {digest[:12]}: {len(ids)} run(s), such as {min(ids)}" for digest, ids in sorted(digests.items())
+            ]
+            problems.append(
+                f"the runs on {_corpus(corpus)} read different data, so they cannot stand in one table. By corpus digest:\n"
+                + "\n".join(found)
+                + "\n  Delete the runs on the outdated data, then run the study again."
+            )
+    if problems:
+        raise SermodulesError("\n".join(problems))
+
+
+def _labels(cells):
+    """Name each configuration by its model and the settings in which the configurations differ."""
+    shown = []
+    for field in dataclasses.fields(RunConfig):
+        name = field.name
+        differs = len({getattr(cell, name) for cell in cells}) > 1
+        implied = all(getattr(cell, name) == _supplied(cell).get(name, ...) for cell in cells)
+        if differs and not implied and name != "model":
+            shown.append(name)
+    return {cell: ", ".join([NAMES[cell.model], *(_setting(cell, name) for name in shown)]) for cell in cells}
+
+
+def _supplied(cell):
+    """Return the settings that a configuration's preset and model bring with them."""
+    return {**PRESETS[cell.preset], **MODELS[cell.model]}
+
+
+def _setting(cell, name):
+    value = getattr(cell, name)
+    if name == "corpus":
+        return _corpus(value)
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+
+
+def _corpus(name):
+    """Return a corpus name without the folders of this machine."""
+    return f"table:{Path(name.removeprefix('table:')).name}" if name.startswith("table:") else name
+
+
+def _by_fold(runs):
+    rows = pd.DataFrame(
+        {
+            "fold": run.config.fold,
+            "session": run.provenance.get("test_session", ""),
+            "speaker": run.metrics["test_speaker"],
+            "gender": run.predictions["gender"].iloc[0],
+            "wa": 100 * run.metrics["wa"],
+            "uar": 100 * run.metrics["uar"],
+            "seeds": run.config.seed,
+            "n": run.metrics["n"],
+            "lacking": ", ".join(name for name in run.metrics["classes"] if name not in run.metrics["covered"]),
+        }
+        for run in runs
+    )
+    same = dict.fromkeys(["session", "speaker", "gender", "n", "lacking"], "first")
+    columns = ["fold", "session", "speaker", "gender", "wa", "uar", "seeds", "n", "lacking"]
+    return rows.groupby("fold").agg({**same, "wa": "mean", "uar": "mean", "seeds": "count"}).reset_index()[columns]
+
+
+def _pooled(runs):
+    """Return the confusion matrix in % of the true class: mean counts over the seeds, summed over the folds."""
+    folds = {}
+    for run in runs:
+        folds.setdefault(run.config.fold, []).append(np.array(run.metrics["confusion"], float))
+    counts = sum(np.mean(matrices, axis=0) for matrices in folds.values())
+    totals = counts.sum(axis=1, keepdims=True)
+    percent = 100 * counts / np.where(totals > 0, totals, np.nan)
+    classes = runs[0].metrics["classes"]
+    return pd.DataFrame(percent, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))
+
+
+# --- from configurations to tables
+
+
+def _tables(configurations):
+    return {
+        "table1": _table1(configurations),
+        "table2": _table2(configurations),
+        "table3": _confusions(configurations, "model1"),
+        "table4": _confusions(configurations, "model2"),
+    }
+
+
+def _is_papers_layout(folds):
+    """Tell whether the folds test IEMOCAP's speakers, or others named as they are: a woman and a man a session."""
+    return all(
+        re.fullmatch("Ses0[1-5][FM]", row.speaker)
+        and row.session == row.speaker[:5]
+        and row.gender == {"F": "female", "M": "male"}[row.speaker[5]]
+        for row in folds.itertuples()
+    )
+
+
+def _table1(configurations):
+    keys = ["fold", "session", "speaker", "gender"]
+    frames = [c.folds.set_index(keys)[["wa", "uar"]] for c in configurations]
+    rows = pd.concat(frames, axis=1, keys=range(len(frames))).sort_index()
+    people = rows.index.to_frame(index=False)
+    layout = _is_papers_layout(people)
+    if layout:
+        reported = paper.TABLE1.set_index(["session", "gender"])
+        reported = reported.loc[list(zip(people["session"].str[-1].astype(int), people["gender"], strict=True))]
+    columns = {}
+    for model, name in NAMES.items():
+        ours = [(number, c) for number, c in enumerate(configurations) if c.config.model == model]
+        for number, c in ours:
+            for key in ("wa", "uar"):
+                values = rows[number, key].to_numpy()
+                columns[f"{c.label} {key.upper()} (%)"] = [*values, np.nanmean(values)]
+        for key in ("wa", "uar") if ours else ():
+            column = f"{model}_{key}"
+            values = reported[column].to_numpy() if layout else np.full(len(rows), np.nan)
+            columns[f"{name} {key.upper()}, reported (%)"] = [*values, paper.TABLE1_MEAN[column]]
+    people = people.astype(str).rename(columns=str.capitalize)
+    people.loc[len(people)] = ["mean", "", "", ""]
+    if not people["Session"].any():
+        people = people.drop(columns="Session")
+    return pd.concat([people, pd.DataFrame(columns)], axis=1)
+
+
+def _table2(configurations):
+    rows = []
+    for line in paper.TABLE2.itertuples():
+        known = line.model in NAMES
+        sample = paper.TABLE1[f"{line.model}_uar"].std(ddof=1) if known else np.nan
+        folds, seeds = ("10", "5") if known else (_NONE, _NONE)
+        rows.append([f"{line.method}, reported", line.uar, line.sd, sample, folds, seeds, "IEMOCAP"])
+        for c in configurations:
+            if c.config.model == line.model:
+                uar = c.folds["uar"]
+                spread = uar.std(ddof=0) if len(uar) > 1 else np.nan
+                counts = f"{len(uar)}", _span(c.folds["seeds"])
+                rows.append([c.label, uar.mean(), spread, uar.std(ddof=1), *counts, _corpus(c.config.corpus)])
+    columns = ["Method", "UAR (%)", "Population SD (%)", "Sample SD (%)", "Folds", "Seeds", "Corpus"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _confusions(configurations, model):
+    matrices = {c.label: c.confusion for c in configurations if c.config.model == model}
+    matrices[f"{NAMES[model]}, reported"] = _CONFUSIONS[model]
+    frames = [
+        matrix.rename(columns=lambda name: f"{name} (%)").rename_axis(columns=None).reset_index(names="True")
+        .assign(Configuration=label)
+        for label, matrix in matrices.items()
+    ]  # fmt: skip
+    frame = pd.concat(frames, ignore_index=True)
+    return frame[["Configuration", *frame.columns.drop("Configuration")]]
+
+
+# --- from tables to words
+
+
+def _span(numbers):
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _count(span, noun):
+    return f"{span} {noun}" if span == "1" else f"{span} {noun}s"
+
+
+def _ranges(numbers):
+    """Write whole numbers as in "1, 3–5"."""
+    parts = []
+    for number in sorted(numbers):
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ", ".join(f"{low}" if low == high else f"{low}–{high}" for low, high in parts)
+
+
+def _missing(results, planned):
+    """Say which runs are missing: a line for the total and one for each configuration that lacks some."""
+    done = {result.config for result in results}
+    cells = _cells(results, planned)
+    if not planned:  # the grid that the runs span
+        folds, seeds = {config.fold for config in done}, {config.seed for config in done}
+        planned = [cell.replace(fold=fold, seed=seed) for cell, fold, seed in product(cells, folds, seeds)]
+    wanted = done | set(planned)
+    lines = [f"{len(done)} of {len(wanted)} runs"]
+    for cell, label in cells.items():
+        runs = [config for config in wanted if _cell(config) == cell]
+        absent = [config for config in runs if config not in done]
+        if len(absent) == len(runs):
+            lines.append(f"{label}: all {len(runs)} runs")
+            continue
+        gaps = {}  # the missing seeds of a fold, None for all of them, to the folds
+        for fold in sorted({config.fold for config in absent}):
+            seeds = sorted(config.seed for config in absent if config.fold == fold)
+            every = len(seeds) == sum(config.fold == fold for config in runs)
+            gaps.setdefault(None if every else tuple(seeds), []).append(fold)
+        parts = [
+            f"fold{'s' * (len(folds) > 1)} {_ranges(folds)}"
+            + ("" if seeds is None else f" (seed{'s' * (len(seeds) > 1)} {_ranges(seeds)})")
+            for seeds, folds in gaps.items()
+        ]
+        if parts:
+            lines.append(f"{label}: {'; '.join(parts)}")
+    return lines
+
+
+def _circumstances(configurations):
+    """Say on which corpus, from which preset and with which other settings all configurations were run."""
+    cells = [c.config for c in configurations]
+    corpora = sorted({_corpus(cell.corpus) for cell in cells})
+    presets = sorted({cell.preset for cell in cells})
+    words = [
+        f"{'corpus' if len(corpora) == 1 else 'corpora'} {', '.join(f'`{name}`' for name in corpora)}",
+        f"preset{'s' * (len(presets) > 1)} {', '.join(f'`{name}`' for name in presets)}",
+    ]
+    for field in dataclasses.fields(RunConfig):
+        name = field.name
+        usual = _supplied(cells[0]).get(name, field.default)
+        if name in ("corpus", "preset", "model", "fold", "seed") or getattr(cells[0], name) == usual:
+            continue
+        if len({getattr(cell, name) for cell in cells}) == 1:
+            words.append(_setting(cells[0], name))
+    return ", ".join(words)
+
+
+def _caution(configurations):
+    """Say what the reported figures may be compared with."""
+    others = sorted({_corpus(c.config.corpus) for c in configurations} - {"iemocap"})
+    if others:
+        names = " and ".join(f"`{name}`" for name in others)
+        what = "a corpus of the user's own" if all(name.startswith("table:") for name in others) else "not IEMOCAP"
+        return (
+            f"The reported figures were measured on IEMOCAP, ours on {names}, {what}: ours do not replicate the reported ones,"
+            " and a difference between the two says nothing about either."
+        )
+    notes = []
+    if any(c.config.emotions != "four" or c.config.merge_excited or c.config.scripted for c in configurations):
+        notes.append("other utterances or classes than the paper's")
+    if any(c.config.width != 1 for c in configurations):
+        notes.append("a network of another size than the paper's")
+    also = f" Ours used {' and '.join(notes)}." if notes else ""
+    return f"Reported and ours were both measured on IEMOCAP.{also}"
+
+
+def _grid(frame):
+    """Write a table of texts as Markdown, numbers to the right."""
+    frame = frame.map(lambda value: str(value).replace("|", "\\|"))
+    frame.columns = [name.replace("|", "\\|") for name in frame.columns]
+    align = ["left" if name in _WORDS else "right" for name in frame.columns]
+    return frame.to_markdown(index=False, disable_numparse=True, colalign=align)
+
+
+def _percent(value):
+    return _NONE if pd.isna(value) else f"{value:.2f}"
+
+
+def _texts(frame):
+    """Turn a table into texts: percentages with two decimals, without the unit that the caption gives."""
+    texts = frame.apply(lambda column: column.map(_percent) if column.name.endswith("(%)") else column)
+    return texts.rename(columns=lambda name: name.removesuffix(" (%)"))
+
+
+def _markdown(name, about, results, configurations, frames, alt, missing):
+    folds = _count(_span([len(c.folds) for c in configurations]), "fold")
+    seeds = _count(_span([n for c in configurations for n in c.folds["seeds"]]), "seed")
+    ours = f"{_circumstances(configurations)}, {folds}, {seeds}"
+    total, *gaps = missing
+    lines = [f"# Study {name}", about, f"{total}: {ours}. {_provenance(results)}"]
+    if gaps:
+        lines.append(
+            "**The study is incomplete.** All that follows is of the runs that are there; means over"
+            " different folds are not comparable. Missing:"
+        )
+        lines.append("\n".join(f"- {gap}" for gap in gaps))
+    lines.append(_caution(configurations))
+    lines += ["## Table 1: every fold", _caption1(configurations, ours), _grid(_texts1(frames["table1"]))]
+    lines += ["## Table 2: the comparison", _caption2(configurations, ours), _grid(_texts2(frames["table2"]))]
+    for number, model in enumerate(NAMES, start=3):
+        mine = [c for c in configurations if c.config.model == model]
+        lines.append(f"## Table {number}: confusion matrix of {NAMES[model]}")
+        lines.append(_caption34(number, model, mine, ours))
+        for c in mine:
+            lines += [f"{c.label}:"] * (len(mine) > 1) + [_grid(_beside(c.confusion, _CONFUSIONS[model]))]
+    lines += ["## Figure", f"![{re.sub(r'[][]', '', alt)}](report.png)", _caption_figure(configurations, ours)]
+    return "\n\n".join(line for line in lines if line) + "\n"
+
+
+def _provenance(results):
+    commits = sorted(
+        {str(result.provenance.get("commit"))[:10] for result in results if result.provenance.get("commit")}
+    )
+    digests = sorted({str(result.provenance.get("corpus_digest"))[:12] for result in results})
+    text = f"Corpus digest {', '.join(digests)}"
+    if commits:
+        changed = any(result.provenance.get("uncommitted_changes") for result in results)
+        text += f"; code at commit {', '.join(commits)}" + (", with uncommitted changes" if changed else "")
+    return text + "."
+
+
+def _caption1(configurations, ours):
+    layout = all(_is_papers_layout(c.folds) for c in configurations)
+    text = (
+        f"WA (weighted accuracy, the share of all utterances) and UAR (unweighted average recall, the mean over the classes)"
+        f" in %, higher is better, on each fold's test speaker, mean over the seeds. Last row: mean over the folds."
+        f" Ours: {ours}. Reported: the paper's Table 1, measured on IEMOCAP"
+    )
+    text += "; its last row is over its own ten folds" if layout else ", which tested other speakers: only its last row"
+    text += "."
+    lacking = {
+        f"{row.speaker} has no {row.lacking}" for c in configurations for row in c.folds.itertuples() if row.lacking
+    }
+    if lacking:
+        text += f" The UAR is the mean recall of the classes that the speaker has: {'; '.join(sorted(lacking))}."
+    return text
+
+
+def _caption2(configurations, ours):
+    classes = {len(c.confusion) for c in configurations}
+    chance = f" Uniform guessing gives {100 / classes.pop():.2f} %." if len(classes) == 1 else ""
+    return (
+        f"UAR in % (higher is better), mean ± population SD over the folds, as the paper computes it; beside it the sample SD."
+        f" Ours: {ours}. Reported: the paper's Table 2, measured on IEMOCAP; the sample SD of its models is recomputed from its"
+        f" Table 1.{chance}"
+    )
+
+
+def _texts2(frame):
+    printed = {f"{line.method}, reported": line.printed for line in paper.TABLE2.itertuples()}
+    texts = _texts(frame)
+    both = texts["UAR"] + texts["Population SD"].map(lambda sd: "" if sd == _NONE else f" ± {sd}")
+    texts["UAR"] = [printed.get(method, text) for method, text in zip(texts["Method"], both, strict=True)]
+    return texts.drop(columns="Population SD")
+
+
+def _texts1(frame):
+    texts = _texts(frame)
+    texts.iloc[-1] = [f"**{value}**" if value else value for value in texts.iloc[-1]]
+    return texts
+
+
+def _caption34(number, model, mine, ours):
+    if not mine:
+        return f"The study has no run of {NAMES[model]}."
+    utterances = _span([int(c.folds["n"].sum()) for c in mine])
+    text = (
+        f"Rows: true class; columns: what it was taken for; in % of the true class. The diagonal holds the recalls (higher"
+        f" is better); elsewhere lower is better. Ours: {utterances} utterances, pooled over the folds, mean over the"
+        f" seeds; {ours}. Reported: the paper's Table {number}, measured on IEMOCAP."
+    )
+    if any(c.confusion.isna().any(axis=None) for c in mine):
+        text += f" {_NONE}: the class does not occur."
+    return text
+
+
+def _beside(matrix, reported):
+    """Put the reported shares of the same classes to the right of ours."""
+    other = reported.reindex(index=matrix.index, columns=[name for name in matrix.columns if name in reported.columns])
+    both = pd.concat([matrix, other.rename(columns=lambda name: f"{name}, reported")], axis=1)
+    return both.map(_percent).rename_axis(index="True").reset_index()
+
+
+# --- the figure
+
+
+def _figure(configurations):
+    """Draw the UAR of every fold and the confusion matrices; return the figure and its description in words."""
+    table = pd.concat([c.folds.set_index(["fold", "speaker"])["uar"] for c in configurations], axis=1).sort_index()
+    table.columns = [c.label for c in configurations]
+    classes = {len(c.confusion) for c in configurations}
+    chance = 100 / max(classes) if len(classes) == 1 else None
+    columns = min(_MAX_COLUMNS, len(configurations))
+    rows = -(-len(configurations) // columns)
+    size = 1.6 + 0.5 * max(classes)
+    width = max(9, 0.45 * len(table), size * columns)
+    figure = Figure((min(width, 24), 3.8 + (size + 0.6) * rows), layout="constrained")
+    grid = figure.add_gridspec(1 + rows, columns, height_ratios=[3.8, *[size + 0.6] * rows])
+    top = figure.add_subplot(grid[0, :])
+    table.index = [f"{speaker}\nfold {fold}" for fold, speaker in table.index]
+    plots.plot_folds(table, top, chance)
+    if len(table) > 12 or max(map(len, table.index)) > 18:
+        top.tick_params("x", rotation=90)
+    for number, c in enumerate(configurations):
+        ax = figure.add_subplot(grid[1 + number // columns, number % columns])
+        plots.plot_confusion(c.confusion, ax).set_title(c.label, fontsize=10)
+    means = ", ".join(f"{c.label} {c.folds['uar'].mean():.2f} %" for c in configurations)
+    recalls = "; ".join(
+        f"{c.label}: " + ", ".join(f"{name} {_percent(c.confusion.loc[name, name])} %" for name in c.confusion.index)
+        for c in configurations
+    )
+    alt = (
+        f"Above, bars of the UAR of each fold ({len(table)}); mean over the folds: {means}. Below, a confusion matrix for"
+        f" each configuration; recalls on the diagonal, {recalls}."
+    )
+    return figure, alt
+
+
+def _caption_figure(configurations, ours):
+    return (
+        f"Above: UAR (%, higher is better) on each fold's test speaker, mean over the seeds; dashed: mean over the folds;"
+        f" dotted: guessing. Below: confusion matrices in % of the true class, pooled over the folds. Ours: {ours}."
+    )

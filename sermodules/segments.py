@@ -1,0 +1,187 @@
+"""Utterances to segments of 3 s and back: cutting, padding, standardising, and pooling of posteriors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sermodules.features import BANDS, CHANNELS
+
+FRAMES = 300  # 3 s at a 10 ms shift
+
+
+def starts(frames, segmentation="padded_tail"):
+    """Say where the segments of one utterance begin.
+
+    Parameters
+    ----------
+    frames : int
+        Length of the utterance, at least 1.
+    segmentation : {"padded_tail", "drop_tail", "first_last"}
+        For utterances of more than 300 frames: consecutive segments whose last one is padded; consecutive segments without
+        that last one; or exactly two, the first and the last 300 frames (ACRNN's code). An utterance of up to 300 frames is
+        one segment in every reading.
+
+    Returns
+    -------
+    list of int
+        First frame of each segment.
+    """
+    if frames < 1:
+        raise ValueError(f"an utterance has at least one frame, not {frames}")
+    if frames <= FRAMES:
+        return [0]
+    if segmentation == "padded_tail":
+        return list(range(0, frames, FRAMES))
+    if segmentation == "drop_tail":
+        return list(range(0, frames - FRAMES + 1, FRAMES))
+    if segmentation == "first_last":
+        return [0, frames - FRAMES]
+    raise ValueError(f"segmentation {segmentation!r}: it must be padded_tail, drop_tail or first_last")
+
+
+def cut(table, frames, segmentation="padded_tail"):
+    """List the segments of a table of utterances.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Utterance table.
+    frames : mapping of str to int
+        Length of each utterance in frames.
+    segmentation : str
+        See `starts`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a segment, in the table's order: ``utterance, start, frames`` (real frames, at most 300), ``speaker``,
+        ``gender`` and ``emotion``, which are inherited from the utterance.
+    """
+    rows = []
+    for row in table.itertuples():
+        length = int(frames[row.utterance])
+        for start in starts(length, segmentation):
+            real = min(FRAMES, length - start)
+            rows.append((row.utterance, start, real, row.speaker, row.gender, row.emotion))
+    return pd.DataFrame(rows, columns=["utterance", "start", "frames", "speaker", "gender", "emotion"])
+
+
+@dataclass(frozen=True)
+class Standardiser:
+    """Mean and standard deviation of the training segments, taken off and divided out of every segment.
+
+    Attributes
+    ----------
+    mean, sd : numpy.ndarray of float32, shape (40, 3) or (1, 3)
+        Per Mel band and channel, or one number a channel.
+    """
+
+    mean: np.ndarray
+    sd: np.ndarray
+
+    @classmethod
+    def fit(cls, features, segments, standardise="band", padding="before"):
+        """Measure training segments.
+
+        Parameters
+        ----------
+        features : mapping of str to numpy.ndarray, shape (frames, 40, 3)
+        segments : pandas.DataFrame
+            From `cut`: the training speakers' segments and no others.
+        standardise : {"band", "global"}
+            One mean and SD per band and channel, or per channel only.
+        padding : {"before", "after", "masked"}
+            With "before" the padding zeros are part of the segments and so of the statistics, as in ACRNN's code; otherwise
+            only real frames count.
+
+        Returns
+        -------
+        Standardiser
+        """
+        total, squares, count = np.zeros((BANDS, CHANNELS)), np.zeros((BANDS, CHANNELS)), 0
+        for row in segments.itertuples():
+            x = np.asarray(features[row.utterance][row.start : row.start + row.frames], dtype=np.float64)
+            total += x.sum(axis=0)
+            squares += (x**2).sum(axis=0)
+            count += FRAMES if padding == "before" else row.frames
+        if not count:
+            raise ValueError("there are no training segments to take statistics of")
+        mean, power = total / count, squares / count
+        if standardise == "global":
+            mean, power = mean.mean(axis=0, keepdims=True), power.mean(axis=0, keepdims=True)
+        sd = np.sqrt(np.maximum(power - mean**2, 0))
+        sd[sd < 1e-8] = 1.0  # a constant band stays at zero
+        return cls(mean.astype(np.float32), sd.astype(np.float32))
+
+
+def gather(features, segments, standardiser, padding="before"):
+    """Make the network's input from a list of segments.
+
+    Parameters
+    ----------
+    features : mapping of str to numpy.ndarray, shape (frames, 40, 3)
+    segments : pandas.DataFrame, n rows
+        From `cut`.
+    standardiser : Standardiser
+    padding : {"before", "after", "masked"}
+        Fill up with zeros before standardising (so a padded frame is a constant that is not zero), or after it.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (n, 300, 40, 3)
+    """
+    x = np.zeros((len(segments), FRAMES, BANDS, CHANNELS), dtype=np.float32)
+    for target, row in zip(x, segments.itertuples(), strict=True):
+        target[: row.frames] = features[row.utterance][row.start : row.start + row.frames]
+        real = target if padding == "before" else target[: row.frames]
+        real -= standardiser.mean
+        real /= standardiser.sd
+    return x
+
+
+def masks(segments):
+    """Return an array of bool, shape (n, 300): true for the real frames of each segment."""
+    return np.arange(FRAMES) < segments["frames"].to_numpy()[:, None]
+
+
+def pool(logits, utterances, pooling="max"):
+    """Turn the segments' outputs into one posterior an utterance.
+
+    Parameters
+    ----------
+    logits : numpy.ndarray, shape (segments, classes)
+        The network's outputs.
+    utterances : sequence of str, one a segment
+        Which utterance each segment belongs to; the segments of an utterance stand together.
+    pooling : {"max", "max_logit", "vote", "mean"}
+        The class-wise maximum of the segments' posteriors (the paper's "max pooling to the back probabilities"); the
+        class-wise maximum of their logits; the share of segments that vote for each class; or the mean posterior.
+
+    Returns
+    -------
+    names : list of str
+        The utterances, in order.
+    posteriors : numpy.ndarray of float64, shape (utterances, classes)
+        Scaled to sum to 1, which does not change which class is largest. Ties go to the first class.
+    """
+    from scipy.special import softmax
+
+    logits = np.asarray(logits, dtype=np.float64)
+    posteriors = softmax(logits, axis=1)
+    utterances = np.asarray(utterances)
+    first = np.flatnonzero(np.r_[True, utterances[1:] != utterances[:-1]])
+    counts = np.diff(np.r_[first, len(utterances)])
+    if len({*utterances[first]}) != len(first):
+        raise ValueError("the segments of an utterance must stand together")
+    if pooling == "max":
+        result = np.maximum.reduceat(posteriors, first)
+    elif pooling == "max_logit":
+        result = softmax(np.maximum.reduceat(logits, first), axis=1)
+    elif pooling == "vote":
+        result = np.add.reduceat(np.eye(logits.shape[1])[logits.argmax(axis=1)], first)
+    elif pooling == "mean":
+        result = np.add.reduceat(posteriors, first) / counts[:, None]
+    else:
+        raise ValueError(f"pooling {pooling!r}: it must be max, max_logit, vote or mean")
+    return list(utterances[first]), result / result.sum(axis=1, keepdims=True)

@@ -1,0 +1,322 @@
+"""A study: a grid of runs over folds and seeds, done by as many processes as asked for, and only where a run is missing."""
+
+import multiprocessing
+import shutil
+import signal
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, fields
+from itertools import product
+from pathlib import Path
+
+import yaml
+from filelock import FileLock, Timeout
+
+from sermodules import corpora, features, protocol, store
+from sermodules.config import RunConfig
+from sermodules.errors import ConfigError, SermodulesError, StoreError
+from sermodules.paths import project_root, runs_root
+
+KEYS = ("name", "about", "settings", "grid", "folds", "seeds")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study file, read and checked.
+
+    Attributes
+    ----------
+    name, about : str
+    configs : tuple of RunConfig
+        Every run of the grid, folds last, so that a fold of each configuration is done before the next fold begins.
+    """
+
+    name: str
+    about: str
+    configs: tuple
+
+    @property
+    def corpus(self):
+        """The settings that say which utterances are read, one dict a corpus that the study uses."""
+        keys = ("corpus", "emotions", "merge_excited", "scripted")
+        return [
+            dict(zip(keys, values, strict=True))
+            for values in {tuple(getattr(c, k) for k in keys) for c in self.configs}
+        ]
+
+
+def load(path, folds=None, seeds=None):
+    """Read a study file.
+
+    Parameters
+    ----------
+    path : path
+        YAML with the keys ``name``, ``about``, ``settings`` (fields of `RunConfig` that all runs share), ``grid`` (fields with
+        a list of values each; every combination is run), ``folds`` ("all" or a list) and ``seeds`` (a list).
+    folds, seeds : list of int, optional
+        Instead of the file's own.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    ConfigError
+        If the file is not a study; the message names the file and every key that is wrong.
+    CorpusError
+        If ``folds`` is "all" and the corpus, whose speakers are the folds, is not there.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the study file {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is not a study: it must be a mapping with the keys {', '.join(KEYS)}")
+    problems = [f"unknown key {key!r}: the keys are {', '.join(KEYS)}" for key in content if key not in KEYS]
+    name = content.get("name")
+    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
+        problems.append(f"key 'name' is {name!r}: it must be text of letters, digits, '-' and '_'")
+    settings, grid = content.get("settings") or {}, content.get("grid") or {}
+    folds = content.get("folds", "all") if folds is None else folds
+    seeds = content.get("seeds") if seeds is None else seeds
+    if not isinstance(settings, dict):
+        problems.append("key 'settings' must be a mapping from parameters to values")
+    if not isinstance(grid, dict) or not all(isinstance(values, list) and values for values in grid.values()):
+        problems.append("key 'grid' must be a mapping from parameters to lists of values")
+    if folds != "all" and not _numbers(folds, 1):
+        problems.append(f"key 'folds' is {folds!r}: it must be 'all' or a list of different whole numbers from 1")
+    if not _numbers(seeds, 0):
+        problems.append(f"key 'seeds' is {seeds!r}: it must be a list of different whole numbers from 0")
+    if not problems:
+        problems += [
+            f"parameter {key!r} stands in more than one of 'settings', 'grid', 'folds' and 'seeds'"
+            for key in grid
+            if key in settings
+        ] + [
+            f"parameter {key!r}: use the key '{key}s' instead" for key in ("fold", "seed") if key in {*settings, *grid}
+        ]
+    if problems:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+    try:
+        cells = [
+            RunConfig.create(**settings, **dict(zip(grid, values, strict=True))) for values in product(*grid.values())
+        ]
+    except ConfigError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+    configs = [
+        cell.replace(fold=fold, seed=seed)
+        for cell, numbers in ((cell, _folds(cell) if folds == "all" else folds) for cell in cells)
+        for seed in seeds
+        for fold in numbers
+    ]
+    configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
+    return Study(name, str(content.get("about", "")).strip(), tuple(configs))
+
+
+def _numbers(values, low):
+    whole = isinstance(values, list) and values and all(type(value) is int and value >= low for value in values)
+    return bool(whole) and len(set(values)) == len(values)
+
+
+def _table(config):
+    return corpora.load(
+        config.corpus, emotions=config.emotions, merge_excited=config.merge_excited, scripted=config.scripted
+    )
+
+
+def _folds(config):
+    return [fold.number for fold in protocol.folds(_table(config), config.validation)]
+
+
+def done(study, out=None):
+    """Return the finished runs of a study.
+
+    Parameters
+    ----------
+    study : Study
+    out : path, optional
+        Folder of runs; the project's ``runs/`` unless given.
+
+    Returns
+    -------
+    dict of RunConfig to pathlib.Path
+        Only runs whose folder is complete and unaltered.
+    """
+    out = Path(out or runs_root())
+    return {config: out / config.run_id for config in study.configs if store.is_done(out / config.run_id)}
+
+
+def results(study, out=None):
+    """Read the finished runs of a study, in the order of its grid, as a list of `RunResult`."""
+    return [store.load(folder) for folder in done(study, out).values()]
+
+
+def notebook():
+    """Return the path of the notebook that does one run; `SermodulesError` without a checkout."""
+    path = project_root() / "book" / "one_fold.ipynb"
+    if not path.is_file():
+        raise SermodulesError(f"the notebook {path} is missing: studies run from a checkout of the project")
+    return path
+
+
+def _start_worker():
+    """Leave Ctrl-C to the driver, and import what every run needs once."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import papermill  # noqa: F401
+
+
+def _execute(settings, source, out):
+    """Do one run in this process's own kernel: the notebook into a hidden folder, then the whole run into `out`."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    config = RunConfig(**settings)
+    began = time.perf_counter()
+    staging = Path(tempfile.mkdtemp(prefix=f".{config.run_id}.", dir=out))
+    executed = staging / "run.ipynb"
+    try:
+        for attempt in (1, 2):
+            try:
+                papermill.execute_notebook(
+                    source, executed, parameters=settings | {"out": str(staging)}, progress_bar=False, log_output=False,
+                    kernel_name="python3", cwd=str(staging), start_timeout=120,
+                )  # fmt: skip
+                break
+            except RuntimeError as error:  # the kernel did not start; a notebook's own errors are of another kind
+                if attempt == 2:
+                    raise StoreError(f"the kernel did not start: {error}") from error
+        folder = store.adopt(staging / config.run_id, out, executed)
+        return {"folder": str(folder), "seconds": time.perf_counter() - began}
+    except PapermillExecutionError as error:
+        failed = Path(out) / "failed"
+        failed.mkdir(exist_ok=True)
+        shutil.copyfile(executed, failed / f"{config.run_id}.ipynb")
+        return {"error": f"{error.ename}: {error.evalue}", "notebook": str(failed / f"{config.run_id}.ipynb")}
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def run(study, out=None, workers=2, report=print):
+    """Do what is missing of a study.
+
+    Every file is read and every feature extracted before the first training, so that bad audio ends the study at once. A
+    finished run is never done again; killing the study loses only the runs that were under way.
+
+    Parameters
+    ----------
+    study : Study
+    out : path, optional
+        Folder of runs; the project's ``runs/`` unless given.
+    workers : int
+        Processes at a time. Each also starts a kernel that computes with the configuration's ``threads``.
+    report : callable
+        Takes a line of progress.
+
+    Returns
+    -------
+    dict of RunConfig to str
+        The runs that failed, with their errors; empty if all is done.
+
+    Raises
+    ------
+    SermodulesError
+        If the corpus, the audio or the folder of runs cannot be used, or another process is at the same study.
+    """
+    out = Path(out or runs_root()).resolve()
+    source = str(notebook())
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / f".{study.name}.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise StoreError(f"another process is running the study {study.name!r} into {out}; wait for it") from None
+    except OSError as error:
+        raise StoreError(f"cannot write runs to {out}: {error}. Choose another folder with --out.") from error
+    with lock:
+        missing = [config for config in study.configs if not store.is_done(out / config.run_id)]
+        report(f"study {study.name}: {len(study.configs)} runs, {len(study.configs) - len(missing)} done before")
+        if not missing:
+            return {}
+        for folder in [out / config.run_id for config in missing]:
+            if folder.exists():
+                raise StoreError(
+                    "\n".join([*store.verify(folder), f"The run {folder} was altered: delete it, then start again."])
+                )
+        for config in {_feature_key(config): config for config in missing}.values():
+            features.extract(
+                _table(config),
+                normalise_waveform=config.normalise_waveform,
+                frontend=config.frontend,
+                window=config.window,
+            )
+        return _run(missing, out, source, min(workers, len(missing)), report)
+
+
+def _feature_key(config):
+    names = ("corpus", "emotions", "merge_excited", "scripted", "normalise_waveform", "frontend", "window")
+    return tuple(getattr(config, name) for name in names)
+
+
+def _run(missing, out, source, workers, report):
+    """Hand the missing runs to worker processes; return the failed ones."""
+    began, failed = time.perf_counter(), {}
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    futures = {pool.submit(_execute, config.to_dict(), source, str(out)): config for config in missing}
+    try:
+        for count, future in enumerate(as_completed(futures), start=1):
+            config = futures[future]
+            try:
+                answer = future.result()
+            except BrokenProcessPool:
+                raise StoreError(
+                    "a worker process was killed. Nothing finished is lost: start the study again."
+                ) from None
+            except Exception as error:
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            left = (time.perf_counter() - began) / count * (len(missing) - count)
+            head = f"[{count}/{len(missing)}] {_name(config)}: "
+            if "error" in answer:
+                failed[config] = answer["error"] + (f" (see {answer['notebook']})" if "notebook" in answer else "")
+                report(head + f"FAILED, {failed[config]}")
+            else:
+                scores = store.load(answer["folder"]).metrics
+                report(head + f"UAR {100 * scores['uar']:.1f} %, {answer['seconds']:.0f} s, {_clock(left)} left")
+    except BaseException:
+        for process in list(pool._processes.values()):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return failed
+
+
+def _name(config):
+    return f"{config.model}, {config.attention}, gender {config.gender}, fold {config.fold}, seed {config.seed}"
+
+
+def _clock(seconds):
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+
+
+def status(study, out=None):
+    """Count the finished runs of each configuration.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a configuration: the fields in which the study's configurations differ, ``runs`` and ``done``.
+    """
+    import pandas as pd
+
+    finished = done(study, out)
+    rows = pd.DataFrame([config.to_dict() | {"runs": 1, "done": int(config in finished)} for config in study.configs])
+    names = [f.name for f in fields(RunConfig) if f.name not in ("fold", "seed")]
+    differing = ["model"] + [name for name in names if name != "model" and len({*rows[name]}) > 1]
+    return rows.groupby(differing, sort=False)[["runs", "done"]].sum().reset_index()

@@ -1,0 +1,65 @@
+"""What several test files share: a tiny corpus of tones, real recordings where they are, and a cache of its own."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from sermodules import corpora
+from sermodules.errors import CorpusError
+
+CLASSES = ["angry", "sad", "happy", "neutral"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep the features that tests extract out of the user's cache."""
+    old = os.environ.get("SERMODULES_CACHE")
+    os.environ["SERMODULES_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.pop("SERMODULES_CACHE")
+    if old is not None:
+        os.environ["SERMODULES_CACHE"] = old
+
+
+def write_tones(folder, speakers=("A1", "A2", "B1", "B2"), per_class=2, seed=0):
+    """Write a corpus in which each class is a tone of its own in noise; return the path of its CSV.
+
+    The first letter of a speaker is the session. Odd speakers are female. Utterances last between 0.5 and 4 s.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number, speaker in enumerate(speakers):
+        for label, emotion in enumerate(CLASSES):
+            for take in range(per_class):
+                name = f"{speaker}_{emotion}_{take}"
+                time = np.arange(int(16000 * (0.5 + 3.5 * rng.random()))) / 16000
+                tone = np.sin(2 * np.pi * (300 + 700 * label) * time)
+                signal = 0.3 * tone + 0.05 * rng.standard_normal(len(time))
+                soundfile.write(folder / f"{name}.wav", signal, 16000)
+                gender = "male" if number % 2 else "female"
+                rows.append((name, f"{name}.wav", speaker, speaker[0], gender, emotion))
+    path = folder / "utterances.csv"
+    columns = ["utterance", "path", "speaker", "session", "gender", "emotion"]
+    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory):
+    """Return the corpus name of four speakers' tones: 32 utterances."""
+    return f"table:{write_tones(tmp_path_factory.mktemp('tones'))}"
+
+
+@pytest.fixture(scope="session")
+def emodb():
+    """Return the utterance table of the real EMO-DB recordings."""
+    try:
+        return corpora.load("emodb")
+    except CorpusError:
+        pytest.skip("the EMO-DB recordings are not here: set SERMODULES_DATA to the folder that holds emodb/")

@@ -1,0 +1,405 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from sermodules import metrics, paper, plots, report, store
+from sermodules.config import RunConfig
+from sermodules.errors import SermodulesError, StoreError
+
+FOUR = ("angry", "sad", "happy", "neutral")
+IEMOCAP = [(f"Ses0{s}{g}", {"F": "female", "M": "male"}[g], f"Ses0{s}") for s in range(1, 6) for g in "FM"]
+OTHERS = [("A", "female", ""), ("B", "male", ""), ("C", "female", "")]
+
+
+@pytest.fixture(autouse=True)
+def no_drawing(monkeypatch):
+    """Figures are made but not drawn, which takes a second each; `monkeypatch.undo()` draws them after all."""
+    monkeypatch.setattr(Figure, "savefig", lambda *args, **kwargs: None)
+
+
+def result(config, speaker, true, predicted, classes=FOUR, digest="d1"):
+    name, gender, session = speaker
+    predictions = pd.DataFrame(
+        {"utterance": [f"{name}{i}" for i in range(len(true))], "speaker": name, "gender": gender}
+    )
+    predictions = predictions.assign(true=true, predicted=predicted, **dict.fromkeys(classes, 1 / len(classes)))
+    scores = metrics.summarise(true, predicted, classes) | {
+        "best_epoch": 2, "val_uar": 0.5, "test_speaker": name, "validation_speaker": "Z",
+    }  # fmt: skip
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [1.4, 1.2], "val_loss": [1.4, 1.3], "val_uar": [0.3, 0.5]})
+    history["val_wa"] = history["val_uar"]
+    return store.RunResult(config, predictions, history, scores, {"corpus_digest": digest, "test_session": session})
+
+
+def config(fold=1, seed=1, model="model1", corpus="emodb", **settings):
+    return RunConfig.create(corpus=corpus, model=model, fold=fold, seed=seed, **settings)
+
+
+def grid(speakers, corpus="synthetic", models=("model1", "model2"), seeds=(1,), **settings):
+    """A study's configurations, and a result for each: every speaker says each class once and `angry` alone is found."""
+    configs = [
+        config(fold, seed, model, corpus, **settings)
+        for seed in seeds for fold in range(1, len(speakers) + 1) for model in models
+    ]  # fmt: skip
+    study = SimpleNamespace(name="mine", about="Why.", configs=tuple(configs))
+    return study, [result(c, speakers[c.fold - 1], list(FOUR), ["angry"] * 4) for c in configs]
+
+
+@pytest.fixture
+def by_hand():
+    """Two speakers, two seeds, two of the classes; see the arithmetic in the tests."""
+    a, s = "angry", "sad"
+    runs = [
+        (1, 1, OTHERS[0], [a, a, s, s], [a, a, s, a]),  # recalls 1, 1/2: UAR 75, WA 75
+        (1, 2, OTHERS[0], [a, a, s, s], [a, a, a, a]),  # recalls 1, 0: UAR 50, WA 50
+        (2, 1, OTHERS[1], [a, s, s, s], [a, s, s, s]),  # UAR 100, WA 100
+        (2, 2, OTHERS[1], [a, s, s, s], [s, s, s, s]),  # recalls 0, 1: UAR 50, WA 75
+    ]
+    return [result(config(fold, seed), speaker, t, p, classes=(a, s)) for fold, seed, speaker, t, p in runs]
+
+
+# --- numbers
+
+
+def test_table1_averages_seeds_within_a_fold_and_then_folds(by_hand):
+    table = report.tables(by_hand[::-1])["table1"]
+    assert list(table.columns) == [
+        "Fold", "Speaker", "Gender", "Model 1 WA (%)", "Model 1 UAR (%)",
+        "Model 1 WA, reported (%)", "Model 1 UAR, reported (%)",
+    ]  # fmt: skip
+    assert table[["Fold", "Speaker", "Gender"]].to_numpy().tolist() == [
+        ["1", "A", "female"], ["2", "B", "male"], ["mean", "", ""],
+    ]  # fmt: skip
+    assert table["Model 1 WA (%)"].tolist() == [62.5, 87.5, 75.0]
+    assert table["Model 1 UAR (%)"].tolist() == [62.5, 75.0, 68.75]
+    reported = table["Model 1 UAR, reported (%)"]
+    assert reported.isna().tolist() == [True, True, False] and reported.iloc[-1] == 59.43
+
+
+def test_table2_has_both_standard_deviations_over_folds(by_hand):
+    table = report.tables(by_hand)["table2"].set_index("Method")
+    assert list(table.index) == [
+        "DNN-ELM, reported", "CNN-LSTM, reported", "Model 1, reported", "Model 1", "Model 2, reported",
+    ]  # fmt: skip
+    ours = table.loc["Model 1"]
+    assert ours["UAR (%)"] == 68.75 and ours["Population SD (%)"] == 6.25
+    assert ours["Sample SD (%)"] == pytest.approx(12.5 / 2**0.5)
+    assert (ours["Folds"], ours["Seeds"], ours["Corpus"]) == ("2", "2", "emodb")
+    theirs = table.loc["Model 2, reported"]
+    assert (theirs["UAR (%)"], theirs["Population SD (%)"], theirs["Corpus"]) == (62.86, 9.43, "IEMOCAP")
+    assert round(theirs["Sample SD (%)"], 2) == 9.95
+
+
+def test_one_fold_has_no_standard_deviation(by_hand):
+    ours = report.tables(by_hand[:1])["table2"].set_index("Method").loc["Model 1"]
+    assert np.isnan(ours["Population SD (%)"]) and np.isnan(ours["Sample SD (%)"])
+
+
+def test_table3_pools_the_folds_and_averages_the_seeds(by_hand):
+    # fold 1: ([2 0; 1 1] + [2 0; 2 0]) / 2 = [2 0; 1.5 0.5]; fold 2: ([1 0; 0 3] + [0 1; 0 3]) / 2 = [0.5 0.5; 0 3]
+    # together [2.5 0.5; 1.5 3.5], rows of 3 and 5
+    frames = report.tables(by_hand)
+    ours = frames["table3"].query("Configuration == 'Model 1'")
+    assert ours["True"].tolist() == ["angry", "sad"]
+    assert ours[["angry (%)", "sad (%)"]].to_numpy() == pytest.approx(np.array([[250 / 3, 50 / 3], [30, 70]]))
+    theirs = frames["table3"].query("Configuration == 'Model 1, reported'")
+    assert theirs.loc[:, "angry (%)":"neutral (%)"].to_numpy() == pytest.approx(paper.TABLE3.to_numpy())
+    assert frames["table4"]["Configuration"].unique().tolist() == ["Model 2, reported"]
+
+
+def test_folds_of_the_papers_layout_have_the_papers_figures_beside_them():
+    _, results = grid(IEMOCAP)
+    table = report.tables(results)["table1"]
+    assert list(table["Session"])[:3] == ["Ses01", "Ses01", "Ses02"]
+    for number, key in [(1, "wa"), (1, "uar"), (2, "wa"), (2, "uar")]:
+        reported = table[f"Model {number} {key.upper()}, reported (%)"]
+        assert reported.tolist() == [*paper.TABLE1[f"model{number}_{key}"], paper.TABLE1_MEAN[f"model{number}_{key}"]]
+    assert table["Model 2 UAR (%)"].eq(25).all()
+    some = report.tables([r for r in results if r.config.fold in (4, 9)])["table1"]
+    assert some["Model 1 UAR, reported (%)"].tolist() == [74.80, 34.82, 59.43]
+
+
+def test_other_speakers_with_sessions_have_no_figures_of_the_paper_beside_them():
+    speakers = [(f"S{i}", "female" if i % 2 else "male", f"Ses0{(i + 1) // 2}") for i in range(1, 11)]
+    table = report.tables(grid(speakers)[1])["table1"]
+    assert "Session" in table and table["Model 1 UAR, reported (%)"].isna().tolist() == [True] * 10 + [False]
+
+
+def test_a_class_that_a_speaker_or_everyone_lacks(tmp_path):
+    runs = [
+        result(config(1), OTHERS[0], ["angry", "sad"], ["angry", "angry"], classes=("angry", "sad", "afraid", "shy")),
+        result(config(2), OTHERS[1], ["afraid", "sad"], ["angry", "sad"], classes=("angry", "sad", "afraid", "shy")),
+    ]
+    text = report.write(runs, tmp_path, "own")
+    assert "A has no afraid, shy; B has no angry, shy" in text
+    assert "Uniform guessing gives 25.00 %" in text
+    [row] = [line for line in text.splitlines() if line.startswith("| shy")]
+    assert set(row.replace("|", " ").split()) == {"shy", "–"}
+    table = pd.read_csv(tmp_path / "table3.csv")
+    ours = table[table["Configuration"] == "Model 1"].set_index("True")
+    assert ours.loc["afraid", "angry (%)"] == 100 and ours.loc["shy", "angry (%)":"shy (%)"].isna().all()
+
+
+# --- labels
+
+
+def labels(*configs):
+    return list(report._cells([], configs).values())
+
+
+def test_labels_name_what_differs():
+    assert labels(config(model="model2"), config()) == ["Model 1", "Model 2"]
+    assert labels(config(gender="none"), config(gender="none", model="model2")) == ["Model 1", "Model 2"]
+    assert labels(config(gender="none"), config(), config(model="model2")) == [
+        "Model 1, gender none", "Model 1, gender embedding", "Model 2, gender embedding",
+    ]  # fmt: skip
+    assert labels(config(fold=3, seed=2), config(fold=4)) == ["Model 1"]
+
+
+def test_labels_leave_out_what_the_preset_or_the_model_brings_and_keep_what_overrides_it():
+    assert labels(config(preset="smoke"), config(preset="teaching")) == [
+        "Model 1, preset smoke",
+        "Model 1, preset teaching",
+    ]
+    assert labels(config(), config(learning_rate=0.01)) == [
+        "Model 1, learning_rate 0.002",
+        "Model 1, learning_rate 0.01",
+    ]
+    assert labels(config(model="model2"), config(model="model2", attention="mean")) == [
+        "Model 2, attention seq_self", "Model 2, attention mean",
+    ]  # fmt: skip
+    assert labels(config(), config(merge_excited=True)) == ["Model 1, merge_excited no", "Model 1, merge_excited yes"]
+
+
+def test_several_configurations_of_a_model_have_a_matrix_each(tmp_path):
+    runs = [r for gender in ("none", "embedding") for r in grid(OTHERS, models=["model2"], gender=gender)[1]]
+    text = report.write(runs, tmp_path, "gender")
+    assert "The study has no run of Model 1." in text
+    assert "\nModel 2, gender none:\n\n| True" in text and "\nModel 2, gender embedding:\n\n| True" in text
+    header = next(line for line in text.splitlines() if line.startswith("| Fold"))
+    assert [cell.strip() for cell in header.strip("|").split("|")][3:] == [
+        "Model 2, gender none WA", "Model 2, gender none UAR", "Model 2, gender embedding WA",
+        "Model 2, gender embedding UAR", "Model 2 WA, reported", "Model 2 UAR, reported",
+    ]  # fmt: skip
+    assert set(pd.read_csv(tmp_path / "table4.csv")["Configuration"]) == {
+        "Model 2, gender none", "Model 2, gender embedding", "Model 2, reported",
+    }  # fmt: skip
+
+
+# --- what is there, what is missing, what is refused
+
+
+def test_an_incomplete_study_says_what_is_missing(tmp_path):
+    study, results = grid(IEMOCAP)
+    there = [r for r in results if r.config.model == "model1" and r.config.fold <= 7]
+    text = report.write(there, tmp_path, study)
+    assert "\n7 of 20 runs: " in text and "**The study is incomplete.**" in text
+    assert "- Model 1: folds 8–10\n- Model 2: all 10 runs\n" in text
+    there = [r for r in results if r.config.model == "model1" or r.config.fold not in (2, 8, 9, 10)]
+    text = report.write(there, tmp_path, study)
+    assert "\n16 of 20 runs: " in text and "- Model 2: folds 2, 8–10\n" in text and "- Model 1" not in text
+
+
+def test_missing_seeds_are_named_by_fold(tmp_path):
+    study, results = grid(OTHERS, seeds=(1, 2, 3), models=["model1"])
+    gaps = {(1, 2), (1, 3), (2, 2), (2, 3), (3, 1)}
+    there = [r for r in results if (r.config.fold, r.config.seed) not in gaps]
+    for given in (study, "only the name"):
+        text = report.write(there, tmp_path, given)
+        assert "- Model 1: folds 1–2 (seeds 2–3); fold 3 (seed 1)\n" in text and "\n4 of 9 runs" in text
+        assert "3 folds, 1 to 2 seeds" in text
+
+
+def test_a_complete_study_says_so(tmp_path):
+    study, results = grid(OTHERS)
+    text = report.write(results, tmp_path, study)
+    assert text.startswith("# Study mine\n\nWhy.\n\n6 of 6 runs: corpus `synthetic`, preset `smoke`, 3 folds, 1 seed.")
+    assert "incomplete" not in text and "issing" not in text
+
+
+def test_nothing_to_report_is_said():
+    with pytest.raises(SermodulesError, match=r"no run is finished.*Run the study first"):
+        report.tables([])
+    with pytest.raises(SermodulesError, match="cannot report the study quick: no run is finished"):
+        report.write([], "nowhere", "quick")
+
+
+def test_runs_on_different_data_and_runs_that_are_there_twice_are_refused_at_once():
+    _, results = grid(OTHERS)
+    other = result(config(3, 1, "model2", "synthetic"), OTHERS[2], list(FOUR), list(FOUR), digest="d2")
+    with pytest.raises(SermodulesError) as error:
+        report.tables([*results[:-1], other, results[0]])
+    message = str(error.value)
+    assert "the runs on synthetic read different data" in message
+    assert f"d1: 6 run(s), such as {results[0].config.run_id}" in message
+    assert f"d2: 1 run(s), such as {other.config.run_id}" in message
+    assert f"the run {results[0].config.run_id} is there twice" in message
+
+
+def test_different_corpora_may_differ_in_their_data(tmp_path):
+    one = grid(OTHERS, "synthetic-gender-irrelevant", ["model1"])[1]
+    two = [
+        result(config(fold, corpus="synthetic-gender-decisive"), OTHERS[fold - 1], list(FOUR), list(FOUR), digest="d2")
+        for fold in (1, 2, 3)
+    ]
+    table = report.tables(one + two)["table2"].set_index("Method")
+    assert table.loc["Model 1, synthetic-gender-irrelevant", "UAR (%)"] == 25
+    assert table.loc["Model 1, synthetic-gender-decisive", "UAR (%)"] == 100
+    assert "corpora `synthetic-gender-decisive`, `synthetic-gender-irrelevant`" in report.write(
+        one + two, tmp_path, "two"
+    )
+
+
+# --- words
+
+
+def captions(text):
+    return [line for line in text.splitlines() if "higher is better" in line or "higher is" in line]
+
+
+@pytest.mark.parametrize("corpus", ["synthetic", "emodb", "table:/home/me/secret/utterances.csv"])
+def test_figures_of_another_corpus_are_never_called_a_replication(tmp_path, corpus):
+    text = report.write(grid(IEMOCAP, corpus)[1], tmp_path, "name")
+    shown = corpus.replace("/home/me/secret/", "")
+    assert f"ours on `{shown}`" in text and "do not replicate" in text
+    assert text.count("replic") == 1
+    assert "secret" not in text and all("secret" not in path.read_text() for path in tmp_path.glob("*.csv"))
+    assert len(captions(text)) == 5  # four tables and the figure
+    for caption in captions(text):
+        assert f"`{shown}`" in caption and "`smoke`" in caption and "10 folds, 1 seed" in caption
+
+
+def test_iemocap_is_compared_and_what_differs_from_the_paper_is_said(tmp_path):
+    text = report.write(grid(IEMOCAP, "iemocap", preset="paper")[1], tmp_path, "name")
+    assert "Reported and ours were both measured on IEMOCAP.\n" in text and "do not replicate" not in text
+    text = report.write(grid(IEMOCAP, "iemocap", preset="teaching", merge_excited=True)[1], tmp_path, "name")
+    assert (
+        "Ours used other utterances or classes than the paper's and a network of another size than the paper's." in text
+    )
+    assert "preset `teaching`, merge_excited yes," in text
+
+
+def test_percentages_have_two_decimals_and_the_papers_are_as_printed(tmp_path, by_hand):
+    text = report.write(by_hand, tmp_path, "hand")
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")
+    ]
+    assert ["**mean**", "", "", "**75.00**", "**68.75**", "**62.92**", "**59.43**"] in cells
+    assert ["Model 1", "68.75 ± 6.25", "8.84", "2", "2", "emodb"] in cells
+    assert ["CNN-LSTM, reported", "61.7", "–", "–", "–", "IEMOCAP"] in cells
+    assert ["Model 1, reported", "59.43 ± 11.57", "12.20", "10", "5", "IEMOCAP"] in cells
+    assert ["angry", "83.33", "16.67", "69.40", "1.49"] in cells
+    assert "8 utterances, pooled over the folds" in text
+
+
+def test_a_bar_in_a_name_does_not_break_the_table(tmp_path):
+    text = report.write([result(config(), ("A|B", "female", ""), list(FOUR), list(FOUR))], tmp_path, "bar")
+    assert "| A\\|B " in text
+
+
+# --- files
+
+
+def test_the_files_of_a_report(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    study, results = grid(IEMOCAP)
+    folder = tmp_path / "deep" / "report"
+    text = report.write(results, folder, study)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "report.md", "report.png", "table1.csv", "table2.csv", "table3.csv", "table4.csv",
+    ]  # fmt: skip
+    assert (folder / "report.md").read_text(encoding="utf-8") == text
+    table = pd.read_csv(folder / "table1.csv")
+    assert len(table) == 11 and table.loc[0, "Model 1 WA, reported (%)"] == 73.17 and table["Fold"].iloc[-1] == "mean"
+    assert (
+        b"\r" not in (folder / "table2.csv").read_bytes()
+        and b"62.86,9.43,9.95,10,5" in (folder / "table2.csv").read_bytes()
+    )
+    image = imread(folder / "report.png")
+    assert image.shape[1] >= 1000 and (image[..., 3] == 1).all() and (image[:5, :5] == 1).all()  # opaque, white
+    [alt] = [line for line in text.splitlines() if line.startswith("![")]
+    assert alt.endswith("](report.png)") and "Model 1 25.00 %" in alt and "angry 100.00 %" in alt
+    monkeypatch.setattr(Figure, "savefig", lambda *args, **kwargs: None)
+    assert report.write(results, folder, study) == text  # a second time replaces the first
+
+
+def test_a_report_of_stored_runs_is_the_same(tmp_path, by_hand):
+    stored = [store.load(store.save(r, tmp_path / "runs")) for r in by_hand]
+    assert report.write(stored, tmp_path / "one", "x") == report.write(by_hand, tmp_path / "two", "x")
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path, by_hand):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write the report to"):
+        report.write(by_hand, tmp_path / "file" / "folder", "x")
+
+
+def test_reporting_imports_no_deep_learning_library():
+    code = "import sys, sermodules.report; sys.exit(bool({'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- figures
+
+
+@pytest.fixture
+def ax():
+    return Figure().subplots()
+
+
+def white(ax):
+    return ax.get_facecolor() == to_rgba("white") == ax.figure.get_facecolor()
+
+
+def test_every_emotion_keeps_its_colour():
+    assert plots.emotion_colours(FOUR) == [plots.EMOTION_COLOURS[name] for name in FOUR]
+    assert plots.emotion_colours(["calm", "sad"])[0] == plots.emotion_colours(["calm"])[0]
+    assert len(set(plots.EMOTION_COLOURS.values())) == len(plots.EMOTION_COLOURS)
+    assert plots.emotion_colours(["calm"])[0] not in plots.EMOTION_COLOURS.values()
+
+
+def test_plot_confusion_shows_every_share(ax):
+    matrix = paper.TABLE3.copy()
+    matrix.loc["happy"] = np.nan
+    assert plots.plot_confusion(matrix, ax) is ax and white(ax)
+    shown = [text.get_text() for text in ax.texts]
+    assert shown == ["69.4", "1.5", "9.6", "19.5", "0.5", "69.9", "4.7", "24.9", "10.6", "9.4", "12.1", "67.9"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(FOUR)
+    strips = [patch.get_facecolor() for patch in ax.patches]
+    assert strips == [to_rgba(colour) for name in FOUR for colour in [plots.EMOTION_COLOURS[name]] * 2]
+
+
+def test_plot_folds_draws_a_bar_for_every_run(ax):
+    table = pd.DataFrame({"Model 1": [50.0, 70.0], "Model 2": [40.0, np.nan]}, index=["A", "B"])
+    assert plots.plot_folds(table, ax, chance=25) is ax and white(ax)
+    heights = [bar.get_height() for bars in ax.containers for bar in bars]
+    assert heights[:3] == [50, 70, 40] and np.isnan(heights[3])
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert sorted(names) == ["Model 1, mean 60.00 %", "Model 2, mean 40.00 %", "chance, 25.00 %"]
+    assert ax.get_ylabel() == "UAR (%)" and ax.get_ylim() == (0, 100)
+
+
+def test_plot_log_mel_has_seconds_and_bands(ax):
+    log_mel = np.zeros((150, 40))
+    log_mel[-1, 0] = 1  # last frame, lowest band
+    assert plots.plot_log_mel(log_mel, ax) is ax and white(ax)
+    assert ax.get_xlim() == (0, 1.5) and ax.get_ylim() == (0.5, 40.5)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "Mel band")
+    drawn = ax.images[0]
+    assert drawn.get_array()[0, -1] == 1 and drawn.origin == "lower"
+
+
+def test_plot_history_marks_the_epoch_that_was_kept(ax):
+    history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3, 2, 1], "val_loss": [3, 2, 2], "val_uar": [0.2, 0.6, 0.5]})
+    assert plots.plot_history(history, ax, 2) is ax and white(ax)
+    [right] = [other for other in ax.figure.axes if other is not ax]
+    assert right.lines[0].get_ydata().tolist() == [20, 60, 50] and right.get_ylabel() == "UAR (%)"
+    assert "weights kept: epoch 2" in [text.get_text() for text in ax.get_legend().get_texts()]
+    assert list(ax.lines[2].get_xdata()) == [2, 2]

@@ -1,0 +1,148 @@
+"""The set-up: pinned versions, and what `make` does with the environment. No package is installed here."""
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Stands in for Python: notes what it is asked, and makes an environment whose Python is again itself.
+FAKE_PYTHON = """#!/bin/sh
+echo "$* [$SERMODULES_DATA]" >> "$LOG"
+case "$1 $2" in
+  "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  "-m pip") [ ! -e "$STOP" ] ;;
+esac
+"""
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def requirements(name):
+    """Return {package: version} of a requirements file."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    lines = [line.strip() for line in lines if line.strip() and not line.startswith(("#", "-e"))]
+    return {canonical(line.partition("==")[0]): line.partition("==")[2] for line in lines}
+
+
+def lock():
+    """Return {package: {version: number of hashes}} of requirements.lock."""
+    text = re.sub(r"\\\n\s*", "", (ROOT / "requirements.lock").read_text(encoding="utf-8"))
+    pinned = {}
+    for line in text.splitlines():
+        if match := re.match(r"([\w.-]+)==(\S+)", line):
+            pinned.setdefault(canonical(match[1]), {})[match[2]] = line.count("--hash=sha256:")
+    return pinned
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
+def test_requirements_name_one_version_and_the_lock_has_it(name):
+    pinned = lock()
+    for package, version in requirements(name).items():
+        assert re.fullmatch(r"[0-9][\w.]*", version), f"{name}: {package} is not pinned to one version"
+        assert set(pinned.get(package, ())) == {version}, f"{package}: run `make lock`"
+
+
+def test_every_package_of_the_lock_has_hashes_and_no_index_is_named():
+    assert all(count for versions in lock().values() for count in versions.values())
+    assert "://" not in (ROOT / "requirements.lock").read_text(encoding="utf-8")
+
+
+def test_what_the_package_needs_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {canonical(name) for name in project["dependencies"]} <= set(requirements("requirements.txt"))
+
+
+def test_citation_names_the_paper():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    (paper,) = cff["references"]
+    assert paper["title"].startswith("A Self-Attention Based Hybrid CNN-LSTM")
+    assert [author["family-names"] for author in paper["authors"]][::5] == ["Bhushan", "Deepak"]
+
+
+def test_ci_script_can_be_run():
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")], check=True)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Return a function that runs make, as from a terminal, on a project in a folder with a space in its name."""
+    if shutil.which("make") is None:
+        pytest.skip("no make on this machine")
+    folder = tmp_path / "my project"
+    folder.mkdir()
+    shutil.copyfile(ROOT / "Makefile", folder / "Makefile")
+    (folder / "requirements.lock").write_text(
+        "a==1 \\\n    --hash=x\nsetuptools==2 \\\n    --hash=y\n    # via z\nw==3\n"
+    )
+    (folder / "pyproject.toml").touch()
+    python = tmp_path / "python3.12"
+    python.write_text(FAKE_PYTHON)
+    python.chmod(0o755)
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "SERMODULES", "MFLAGS"))}
+    env |= {"LOG": str(tmp_path / "log"), "STOP": str(tmp_path / "stop"), "PWD": str(tmp_path)}
+
+    def make(*arguments, **variables):
+        command = ["make", "-C", str(folder), *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=env | variables, capture_output=True, text=True)
+
+    make.folder, make.python, make.stop, make.log = folder, python, tmp_path / "stop", tmp_path / "log"
+    return make
+
+
+def calls(make):
+    """Return what the fake Python was asked since the last time."""
+    lines = make.log.read_text().splitlines() if make.log.exists() else []
+    make.log.unlink(missing_ok=True)
+    return lines
+
+
+def test_set_up_happens_once_and_again_when_the_lock_changes(project):
+    chosen = f"PYTHON={project.python}"
+    assert project("env", chosen).returncode == 0
+    first = calls(project)
+    assert [line.split()[1] for line in first if line.startswith("-m")] == ["venv", "pip", "pip", "pip"]
+    assert (project.folder / ".venv" / "build.lock").read_text() == "setuptools==2 \\\n    --hash=y\n    # via z\n"
+    assert project("env", chosen).returncode == 0
+    assert calls(project) == []
+    later = (project.folder / ".venv" / ".complete").stat().st_mtime + 10
+    os.utime(project.folder / "requirements.lock", (later, later))
+    assert project("env", chosen).returncode == 0
+    assert [line.split()[1] for line in calls(project)] == ["pip", "pip", "pip"]
+
+
+def test_interrupted_set_up_starts_over(project):
+    chosen = f"PYTHON={project.python}"
+    project.stop.touch()
+    assert project("env", chosen).returncode != 0
+    (project.folder / ".venv" / "half").touch()
+    calls(project)
+    project.stop.unlink()
+    assert project("env", chosen).returncode == 0
+    assert calls(project)[1].startswith("--version") and not (project.folder / ".venv" / "half").exists()
+
+
+def test_unsuitable_python_is_refused_with_what_to_do(project):
+    project.python.write_text("#!/bin/sh\nexit 1\n")
+    result = project("env", f"PYTHON={project.python}")
+    assert result.returncode != 0 and not (project.folder / ".venv").exists()
+    assert str(project.python) in result.stderr and "make PYTHON=" in result.stderr
+
+
+def test_corpora_folder_reaches_every_step_as_an_absolute_path(project, tmp_path):
+    (tmp_path / "my corpora").mkdir()
+    project("study", f"PYTHON={project.python}", SERMODULES_DATA="my corpora")
+    assert f"-m sermodules corpora make synthetic [{tmp_path / 'my corpora'}]" in calls(project)
+    project("study", "SERMODULES_DATA=my corpora")
+    assert f"-m sermodules corpora make synthetic [{tmp_path / 'my corpora'}]" in calls(project)
+    result = project("study", SERMODULES_DATA="nowhere")
+    assert result.returncode != 0 and '"nowhere"' in result.stderr and calls(project) == []

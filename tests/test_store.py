@@ -1,0 +1,126 @@
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sermodules import metrics, store
+from sermodules.config import RunConfig
+from sermodules.errors import StoreError
+
+CLASSES = ["angry", "sad", "happy", "neutral"]
+
+
+def make(seed=1, predicted=("sad", "angry"), commit="abc"):
+    predictions = pd.DataFrame(
+        {
+            "utterance": ["01", "02"], "speaker": ["03", "03"], "gender": ["male", "male"], "true": ["sad", "happy"],
+            "predicted": predicted, "angry": [0.1, 0.7], "sad": [0.6, 0.1], "happy": [0.2, 0.1], "neutral": [0.1, 0.1],
+        }
+    )  # fmt: skip
+    history = pd.DataFrame({"epoch": [1], "loss": [1.3], "val_loss": [1.2], "val_uar": [0.5], "val_wa": [0.25]})
+    scores = metrics.summarise(predictions["true"], predictions["predicted"], CLASSES)
+    return store.RunResult(RunConfig.create(seed=seed), predictions, history, scores, {"commit": commit})
+
+
+def test_round_trip(tmp_path):
+    result = make()
+    folder = store.save(result, tmp_path / "runs")
+    assert folder == tmp_path / "runs" / result.config.run_id
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*store.FILES, "SHA256SUMS"])
+    again = store.load(folder)
+    assert again.config == result.config and again.metrics == result.metrics and again.provenance == result.provenance
+    pd.testing.assert_frame_equal(again.predictions, result.predictions)  # "03" stays text
+    pd.testing.assert_frame_equal(again.history, result.history)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [result.config.run_id]  # no staging left
+
+
+def test_sums_are_those_of_sha256sum(tmp_path):
+    folder = store.save(make(), tmp_path)
+    done = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_same_predictions_leave_the_first_run_untouched(tmp_path):
+    folder = store.save(make(commit="first"), tmp_path)
+    assert store.save(make(commit="second"), tmp_path) == folder
+    assert store.load(folder).provenance["commit"] == "first"
+
+
+def test_other_predictions_go_beside(tmp_path):
+    folder = store.save(make(), tmp_path)
+    other = store.save(make(predicted=("sad", "happy")), tmp_path)
+    assert other.name == folder.name + "~2"
+    assert store.load(folder).predictions["predicted"].tolist() == ["sad", "angry"]
+    assert store.load(other).predictions["predicted"].tolist() == ["sad", "happy"]
+
+
+@pytest.mark.parametrize("name", store.FILES)
+def test_altered_and_missing_files_are_found(tmp_path, name):
+    folder = store.save(make(), tmp_path)
+    text = (folder / name).read_text()
+    (folder / name).write_text(text + " ")
+    assert any(name in problem and "not what was written" in problem for problem in store.verify(folder))
+    with pytest.raises(StoreError, match=name):
+        store.load(folder)
+    (folder / name).unlink()
+    assert any(name in problem and "missing" in problem for problem in store.verify(folder))
+    assert not store.is_done(folder)
+
+
+def test_sums_that_list_less_or_other_files_do_not_pass(tmp_path):
+    folder = store.save(make(), tmp_path)
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    (folder / "SHA256SUMS").write_text("\n".join(lines[1:]) + "\n")
+    assert any("config.json" in problem for problem in store.verify(folder))
+    (folder / "SHA256SUMS").write_text("\n".join([*lines, f"{'0' * 64}  ../../etc/passwd"]) + "\n")
+    assert any("strange" in problem for problem in store.verify(folder))
+
+
+def test_folder_without_sums_was_never_completed(tmp_path):
+    folder = store.save(make(), tmp_path)
+    (folder / "SHA256SUMS").unlink()
+    assert not store.is_done(folder)
+
+
+def test_many_at_once_write_one_run(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        folders = set(pool.map(lambda _: store.save(make(), tmp_path), range(24)))
+    assert len(folders) == 1 and [path.name for path in tmp_path.iterdir()] == [folders.pop().name]
+
+
+def test_killed_half_way_leaves_nothing_under_the_name(tmp_path):
+    code = (
+        "import os, signal; from sermodules import store; from test_store import make\n"
+        "store._write_sums = lambda folder: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"store.save(make(), {str(tmp_path)!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent)
+    assert done.returncode == -9
+    run_id = make().config.run_id
+    assert not (tmp_path / run_id).exists() and list(tmp_path.iterdir())  # only the hidden staging folder
+    assert store.is_done(store.save(make(), tmp_path))
+
+
+def test_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="file"):
+        store.save(make(), tmp_path / "file")
+
+
+def test_numbers_that_json_cannot_hold_are_refused(tmp_path):
+    with pytest.raises(ValueError):
+        store.save(make(commit=float("nan")), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_adopt_adds_the_notebook_to_the_digests(tmp_path):
+    staged = store.save(make(), tmp_path / "staging")
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": []}))
+    folder = store.adopt(staged, tmp_path / "runs", tmp_path / "n.ipynb")
+    assert store.is_done(folder) and (folder / "run.ipynb").is_file()
+    (folder / "run.ipynb").write_text("{}")
+    assert any("run.ipynb" in problem for problem in store.verify(folder))

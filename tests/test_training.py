@@ -1,0 +1,203 @@
+"""One run: it learns, it repeats itself, it does not look at the test speaker, and it says what went wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from conftest import write_tones
+
+from sermodules import corpora, models, store, training
+from sermodules.config import RunConfig
+from sermodules.errors import AudioError, ProtocolError, TrainingError
+
+
+def tiny(corpus, **settings):
+    return RunConfig.create(corpus=corpus, **({"width": 1 / 32, "conv_layers": 2, "epochs": 2, "batch_size": 8} | settings))
+
+
+@pytest.fixture(scope="module")
+def result(tones):
+    return training.run(tiny(tones, epochs=12, patience=12, learning_rate=5e-3), report=False)
+
+
+def test_it_learns_an_easy_corpus(result):
+    assert result.metrics["uar"] > 0.8  # four tones: guessing gives 0.25
+    assert result.history["loss"].iloc[-1] < 0.5 * result.history["loss"].iloc[0]
+
+
+def test_result_is_consistent(result, tones):
+    assert result.predictions["speaker"].unique().tolist() == ["A1"] == [result.metrics["test_speaker"]]
+    classes = ["angry", "sad", "happy", "neutral"]
+    assert list(result.predictions.columns) == ["utterance", "speaker", "gender", "true", "predicted", *classes]
+    np.testing.assert_allclose(result.predictions[classes].sum(axis=1), 1)
+    assert (result.predictions[classes].idxmax(axis=1) == result.predictions["predicted"]).all()
+    best = result.history.loc[result.history["val_uar"].idxmax()]
+    assert result.metrics["val_uar"] == best["val_uar"]
+    assert result.provenance["corpus_digest"] == corpora.digest(corpora.load(tones))
+    assert result.provenance["utterances"] == {"train": 16, "validation": 8, "test": 8}
+
+
+def csv(config, out):
+    training.run(config, out, report=False)
+    return (out / config.run_id / "predictions.csv").read_bytes()
+
+
+SCRIPT = """
+import sys
+from sermodules import training
+from sermodules.config import RunConfig
+training.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
+"""
+
+
+def test_same_bytes_twice_and_in_another_process(tones, tmp_path):
+    config = tiny(tones)
+    first = csv(config, tmp_path / "a")
+    assert first == csv(config, tmp_path / "b")
+    done = subprocess.run([sys.executable, "-c", SCRIPT, config.to_json(), str(tmp_path / "c")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # in a notebook every line here would stand in the page as an error
+    assert first == (tmp_path / "c" / config.run_id / "predictions.csv").read_bytes()
+    assert first != csv(config.replace(seed=2), tmp_path / "d")
+
+
+def test_jax_trains_without_tensorflow(tones, tmp_path):
+    config = tiny(tones, epochs=1)
+    script = "import sys; sys.modules['tensorflow'] = None\n" + SCRIPT
+    done = subprocess.run(
+        [sys.executable, "-c", script, config.to_json(), str(tmp_path)],
+        env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert store.load(tmp_path / config.run_id).provenance["backend"] == "jax"
+
+
+def learned(config):
+    """Return everything that training leaves, and nothing that the test does."""
+    data = training.prepare(config)
+    network = models.build(config, len(data.classes))
+    fitted = training.fit(network, data, config, report=False)
+    return [data.standardiser.mean, data.standardiser.sd, fitted.history.to_numpy(), *network.get_weights()]
+
+
+def test_nothing_that_is_learned_depends_on_the_test_speaker(tmp_path):
+    path = write_tones(tmp_path)
+    config = tiny(f"table:{path}", epochs=1)
+    before = learned(config)
+    table = pd.read_csv(path)
+    rng = np.random.default_rng(5)
+    mine = table["speaker"] == "A1"
+    for name in table.loc[mine, "path"]:
+        soundfile.write(tmp_path / name, 0.9 * rng.standard_normal(20000).clip(-1, 1), 16000)
+    after_audio = learned(config)
+    table.loc[mine, "emotion"] = table.loc[mine, "emotion"].to_numpy()[::-1]
+    table.loc[mine, "gender"] = "male"
+    table.to_csv(path, index=False)
+    after_labels = learned(config)
+    for old, new, newer in zip(before, after_audio, after_labels, strict=True):
+        np.testing.assert_array_equal(old, new)
+        np.testing.assert_array_equal(old, newer)
+    # The test can fail: a training speaker's audio does change what is learned.
+    soundfile.write(tmp_path / table.loc[table["speaker"] == "B1", "path"].iloc[0], rng.uniform(-1, 1, 20000), 16000)
+    assert any(np.any(old != new) for old, new in zip(before, learned(config), strict=True))
+
+
+def test_validation_speaker_chooses_the_epoch_but_is_not_learned_from(tmp_path):
+    path = write_tones(tmp_path)
+    config = tiny(f"table:{path}", epochs=1)
+    before = learned(config)
+    table = pd.read_csv(path)
+    table.loc[table["speaker"] == "A2", "emotion"] = table.loc[table["speaker"] == "A2", "emotion"].to_numpy()[::-1]
+    table.to_csv(path, index=False)
+    after = learned(config)
+    np.testing.assert_array_equal(before[0], after[0])
+    for old, new in zip(before[3:], after[3:], strict=True):  # one epoch, so there was nothing to choose
+        np.testing.assert_array_equal(old, new)
+    assert np.any(before[2] != after[2])  # its scores did change
+
+
+class _Scripted:
+    """Stands for a model whose weights are the number of the epoch."""
+
+    stop_training = False
+    epoch = 0
+
+    def get_weights(self):
+        return [self.epoch]
+
+
+def test_the_kept_epoch_is_the_best_and_ties_go_to_the_lower_loss(monkeypatch, tones):
+    config = tiny(tones, epochs=9, patience=3)
+    scores = [(0.5, 1.0), (0.75, 0.9), (0.75, 0.8), (0.75, 0.8), (0.25, 0.1), (0.5, 0.1), (1.0, 0.5)]
+    data = training.prepare(config)
+    keeper = training._Checkpoint(data, config, report=False)
+    keeper.set_model(_Scripted())
+    true = data.validation.table["emotion"].tolist()
+
+    def predicted(uar):  # the first share of each class is right
+        wrong = {"angry": "sad", "sad": "angry", "happy": "sad", "neutral": "sad"}
+        classes = list(wrong)[: round(4 * uar)]
+        return [t if t in classes else wrong[t] for t in true]
+
+    for epoch, (uar, loss) in enumerate(scores):
+        frame = pd.DataFrame({"true": true, "predicted": predicted(uar)})
+        monkeypatch.setattr(training, "predict", lambda *_, frame=frame, loss=loss: (frame, loss))
+        keeper.model.epoch = epoch + 1
+        keeper.on_epoch_end(epoch, {"loss": 1.0})
+        if keeper.model.stop_training:
+            break
+    assert [row["val_uar"] for row in keeper.rows] == [uar for uar, _ in scores[:6]]
+    assert keeper.best_epoch == 3 and keeper.weights == [3] and len(keeper.rows) == 6
+
+
+def test_loss_that_is_no_number_ends_the_run_with_a_message(tones):
+    config = tiny(tones, learning_rate=1.0)
+    data = training.prepare(config)
+    network = models.build(config, 4)
+    network.get_layer("logits").bias.assign([0.0, 0.0, np.inf, np.inf])
+    with pytest.raises(TrainingError, match=r"loss became nan in epoch 1.*Lower `learning_rate` \(now 1\)"):
+        training.fit(network, data, config, report=False)
+
+
+def test_predictions_do_not_depend_on_the_batch(tones):
+    config = tiny(tones)
+    data = training.prepare(config)
+    network = models.build(config, 4)
+    whole = training.logits(network, data.train.inputs, batch_size=1000)
+    np.testing.assert_allclose(training.logits(network, data.train.inputs, batch_size=3), whole, atol=1e-5)
+
+
+def test_class_that_a_speaker_lacks_is_not_counted(tmp_path):
+    path = write_tones(tmp_path)
+    table = pd.read_csv(path)
+    table = table[~((table["speaker"] == "A1") & (table["emotion"] == "happy"))]
+    table.to_csv(path, index=False)
+    result = training.run(tiny(f"table:{path}", epochs=1), report=False)
+    assert result.metrics["covered"] == ["angry", "sad", "neutral"] and result.metrics["recalls"]["happy"] is None
+    store.load(store.save(result, tmp_path / "runs"))
+
+
+def test_all_bad_audio_is_named_before_training(tmp_path):
+    path = write_tones(tmp_path)
+    names = pd.read_csv(path)["path"].tolist()
+    (tmp_path / names[0]).write_bytes(b"")
+    soundfile.write(tmp_path / names[20], np.zeros(16000), 16000)
+    with pytest.raises(AudioError) as caught:
+        training.prepare(tiny(f"table:{path}"))
+    assert Path(names[0]).name in str(caught.value) and Path(names[20]).name in str(caught.value)
+
+
+def test_fold_that_does_not_exist(tones):
+    with pytest.raises(ProtocolError, match="folds 1 to 4"):
+        training.run(tiny(tones, fold=5))
+
+
+def test_threads_cannot_change_within_a_process(tones):
+    models.build(tiny(tones), 4)
+    with pytest.raises(TrainingError, match="restart"):
+        models.build(tiny(tones, threads=3), 4)
