@@ -48,7 +48,7 @@ $(READY): requirements.lock pyproject.toml
 	    echo "Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; \
 	    exit 1; \
 	  fi; \
-	  echo "Setting up .venv with $$("$$found" --version): about 240 packages, 4 GB, a few minutes."; \
+	  echo "Setting up .venv with $$("$$found" --version): some 220 packages, 4 GB, a few minutes."; \
 	  rm -rf .venv && "$$found" -m venv .venv; \
 	fi
 	@awk '/^[a-z]/ { keep = /^setuptools==/ } keep' requirements.lock > .venv/build.lock

@@ -25,11 +25,12 @@ MIN_SAMPLES = 400
 MAX_SECONDS = 600
 #: Sampling rates that are taken as true (Hz).
 RATES = (1000, 384000)
-#: A signal that never leaves this distance from its own level is silent: a peak of -80 dB below full scale.
+#: Peak amplitude below which a signal is silent, a constant offset apart: 80 dB below full scale.
 SILENCE = 10 ** (-80 / 20)
 
 # A recorder that writes to a pipe cannot know the length. It writes 0, or a number near 2 or 4 GB.
 _STREAM_SIZE = 0x7FFFF000
+_STREAM_LIMIT = 2**28  # bytes of such a file that are taken into memory
 _UNKNOWN_FRAMES = 2**62
 _NOT_AUDIO = "not audio, or in a format that libsndfile does not read"
 
@@ -73,9 +74,9 @@ def read(path):
         raise AudioError(f"{path}: empty: it holds no samples")
     if not np.isfinite(signal).all():
         raise AudioError(f"{path}: holds NaN or infinite samples")
-    if np.ptp(signal) < 2 * SILENCE:
-        raise AudioError(f"{path}: silent: no sample is further than 80 dB below full scale from the others")
     signal = _within_full_scale(signal)
+    if np.ptp(signal) < 2 * SILENCE:
+        raise AudioError(f"{path}: silent: it stays 80 dB or more below full scale")
     if rate != SAMPLE_RATE:
         signal = _within_full_scale(soxr.resample(signal, rate, SAMPLE_RATE, quality="HQ"))
     if signal.size < MIN_SAMPLES:
@@ -147,7 +148,7 @@ def _complaint(path):
 
 
 def _within_full_scale(signal):
-    peak = np.abs(signal).max()
+    peak = np.abs(signal).max(initial=0)
     return signal / peak if peak > 1 else signal
 
 
@@ -164,6 +165,8 @@ def _decode(path):
     if (chunk := _sample_chunk(path, size)) is not None:
         promised, held, offset, container_is_right = chunk
         if promised == 0 and held > 0 and not container_is_right:
+            if held > _STREAM_LIMIT:
+                raise AudioError(f"{path}: too long: the header gives no length, and {held:,} bytes follow")
             source = _with_sizes(path, held, offset)
         elif held < promised < _STREAM_SIZE:
             raise AudioError(
@@ -184,7 +187,9 @@ def _decode(path):
                     blocks.append(block[:, 0] if channels == 1 else block.mean(axis=1))
                 count += len(block)
         except RuntimeError as error:
-            raise AudioError(f"{path}: truncated or damaged: decoding breaks off in {frames:,} samples") from error
+            raise AudioError(
+                f"{path}: truncated or damaged: {frames:,} samples are promised, but decoding breaks off"
+            ) from error
     if count < frames:
         raise AudioError(f"{path}: truncated: the header promises {frames:,} samples, {count:,} are there")
     return np.concatenate(blocks) if blocks else np.empty(0, np.float32), rate

@@ -38,6 +38,7 @@ F_MIN, F_MAX = 0, 8000
 CHANNELS = 3
 #: A band's power is at least this before the logarithm, so a log-Mel is at least -23.03. The rounding noise of 16-bit audio
 #: alone has more on average (2e-8 in the lowest HTK band, 4e-10 in a Slaney band), so the floor is for digital silence.
+#: In EMO-DB nothing else meets it.
 FLOOR = 1e-10
 
 #: Mel scale and area normalisation of `librosa.filters.mel`, by the name of the front end.

@@ -375,7 +375,7 @@ def _caution(configurations):
     others = sorted({_corpus(c.config.corpus) for c in configurations} - {"iemocap"})
     if others:
         names = " and ".join(f"`{name}`" for name in others)
-        what = "a corpus of the user's own" if all(name.startswith("table:") for name in others) else "not IEMOCAP"
+        what = "a corpus of the user's own" if all(name.startswith("table:") for name in others) else "not on IEMOCAP"
         return (
             f"The reported figures were measured on IEMOCAP, ours on {names}, {what}: ours do not replicate the reported ones,"
             " and a difference between the two says nothing about either."

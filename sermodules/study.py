@@ -1,9 +1,11 @@
 """A study: a grid of runs over folds and seeds, done by as many processes as asked for, and only where a run is missing."""
 
 import multiprocessing
+import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -166,9 +168,18 @@ def notebook():
 
 
 def _start_worker():
-    """Leave Ctrl-C to the driver, and import what every run needs once."""
+    """Leave Ctrl-C to the driver, end with it however it ends, and import what every run needs once.
+
+    A kernel notices by itself that its worker is gone, and ends too.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_driver, daemon=True).start()
     import papermill  # noqa: F401
+
+
+def _end_with_driver():
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _execute(settings, source, out):
@@ -226,16 +237,18 @@ def run(study, out=None, workers=2, report=print):
     Raises
     ------
     SermodulesError
-        If the corpus, the audio or the folder of runs cannot be used, or another process is at the same study.
+        If the corpus, the audio or the folder of runs cannot be used, or another study is running into it.
     """
     out = Path(out or runs_root()).resolve()
     source = str(notebook())
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / f".{study.name}.lock", timeout=0)
+        lock = FileLock(out / ".study.lock", timeout=0)
         lock.acquire()
     except Timeout:
-        raise StoreError(f"another process is running the study {study.name!r} into {out}; wait for it") from None
+        raise StoreError(
+            f"another study is running into {out}: wait for it, or choose another folder with --out"
+        ) from None
     except OSError as error:
         raise StoreError(f"cannot write runs to {out}: {error}. Choose another folder with --out.") from error
     with lock:
@@ -248,6 +261,8 @@ def run(study, out=None, workers=2, report=print):
                 raise StoreError(
                     "\n".join([*store.verify(folder), f"The run {folder} was altered: delete it, then start again."])
                 )
+            for left in out.glob(f".{folder.name}.*"):
+                shutil.rmtree(left, ignore_errors=True)  # what a killed process left
         for config in {_feature_key(config): config for config in missing}.values():
             features.extract(
                 _table(config),

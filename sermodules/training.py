@@ -126,7 +126,7 @@ class _Minibatches(keras.utils.PyDataset):
         return {name: values[rows] for name, values in self.part.inputs.items()}, self.part.labels[rows]
 
 
-def logits(model, inputs, batch_size=64):
+def logits(model, inputs, batch_size=32):
     """Run the network over segments.
 
     Parameters
@@ -142,10 +142,9 @@ def logits(model, inputs, batch_size=64):
     numpy.ndarray of float32, shape (n, classes)
     """
     count = len(inputs["log_mel"])
-    size = min(batch_size, count)
     outputs = []
-    for begin in range(0, count, size):
-        rows = np.minimum(np.arange(begin, begin + size), count - 1)
+    for begin in range(0, count, batch_size):
+        rows = np.minimum(np.arange(begin, begin + batch_size), count - 1)
         outputs.append(np.asarray(model.predict_on_batch({name: values[rows] for name, values in inputs.items()})))
     return np.concatenate(outputs)[:count]
 

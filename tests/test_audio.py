@@ -97,6 +97,7 @@ def test_shortest_and_longest(wav):
     assert len(audio.read(wav(NOISE[:400]))) == 400
     assert reason(wav(NOISE[:399])) == "too short: 24.9 ms, less than one 25 ms frame"
     assert "too short" in reason(wav(RNG.normal(0, 0.1, 1100), 44100))
+    assert "too short: 0.0 ms" in reason(wav([0.5, -0.5], 384000))
     assert len(audio.read(wav(RNG.normal(0, 0.1, 1103), 44100))) == 400
     assert reason(wav(np.tile(NOISE[:1000], 601), 1000)) == "too long: 601 s, but an utterance may last 600 s"
 
@@ -158,6 +159,7 @@ def test_nan_or_infinite(wav, value, channels):
 
 def test_larger_than_float32(wav):
     assert reason(wav(NOISE * 1e300, subtype="DOUBLE")) == "holds NaN or infinite samples"
+    assert len(audio.read(wav(3e38 * np.sign(NOISE), subtype="FLOAT"))) == 16000
     both = np.tile(3e38 * np.sign(NOISE)[:, None], 2)  # each fits, their sum does not
     assert reason(wav(both, subtype="FLOAT")) == "holds NaN or infinite samples"
 
@@ -201,6 +203,14 @@ def test_streamed_wav_is_read_whole(wav, raw, container, samples):
     np.testing.assert_array_equal(audio.read(raw(content)), expected)
 
 
+def test_an_endless_stream_is_not_taken_into_memory(wav, raw):
+    content = bytearray(wav(NOISE).read_bytes()[:44])
+    content[4:8] = content[40:44] = struct.pack("<I", 0)
+    path = raw(content)
+    os.truncate(path, 2**28 + 45)  # takes no room on the disk
+    assert reason(path) == "too long: the header gives no length, and 268,435,457 bytes follow"
+
+
 def test_flac_without_a_length(wav, raw):
     content = bytearray(wav(NOISE, name="a.flac").read_bytes())
     content[21] &= 0xF0
@@ -234,7 +244,8 @@ def test_hostile_headers_cost_nothing(wav, raw):
 
 
 CONTENTS = {
-    "a.wav": {}, "b.wav": {"subtype": "FLOAT"}, "c.wav": {"subtype": "IMA_ADPCM"}, "d.aiff": {}, "e.flac": {}, "f.au": {},
+    "a.wav": {}, "b.wav": {"subtype": "FLOAT"}, "c.wav": {"subtype": "IMA_ADPCM"},
+    "d.aiff": {}, "e.flac": {}, "f.au": {},
 }  # fmt: skip
 
 

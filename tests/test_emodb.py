@@ -10,6 +10,7 @@ import threading
 import zipfile
 from pathlib import Path
 
+import pooch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -150,6 +151,7 @@ def test_all_problems_of_the_names_are_reported_at_once(tmp_path):
 def test_missing_and_doubtful_folders_are_explained(tmp_path):
     with pytest.raises(CorpusError, match=r"there is no folder .*sermodules corpora get emodb"):
         emodb.load(tmp_path / "nothing")
+    put(tmp_path / ".hidden" / "wav", ["03a01Fa.wav"])
     put(tmp_path / "other", ["Ses01F_impro01_F000.wav"])
     with pytest.raises(CorpusError, match=r"names are like 03a01Fa.wav. The wav files there have other names: Ses01F_"):
         emodb.load(tmp_path)
@@ -225,12 +227,14 @@ def nothing_but_the_lock(parent):
     return set(left) <= {".emodb.lock", ".emodb.partial"}
 
 
-def test_get_then_load_then_get_again(tmp_path, server, good, capsys, recwarn):
+def test_get_then_load_then_get_again(tmp_path, server, good, capsys, recwarn, monkeypatch):
+    [handler] = pooch.get_logger().handlers
+    monkeypatch.setattr(handler, "stream", log := io.StringIO())
     server.answers["/emodb.zip"] = (200, good, None)
     folder = tmp_path / "data" / "emodb"
     assert emodb.get(folder, url=f"{server.url}/emodb.zip", known_hash=md5(good)) == folder
     captured = capsys.readouterr()
-    assert f"ready in {folder}" in captured.out and not captured.err
+    assert f"ready in {folder}" in captured.out and not captured.err and not log.getvalue()
     assert {path.name for path in folder.iterdir()} == {"wav"}  # only what is needed
     assert (folder / "wav" / "03a01Fa.wav").read_bytes() == WAV
     assert sorted(path.name for path in folder.parent.iterdir()) == [".emodb.lock", "emodb"]

@@ -496,6 +496,7 @@ def test_cache_that_may_only_be_read_is_used(table, tmp_path, monkeypatch):
 
 def test_full_disk(table, tmp_path):
     resource = pytest.importorskip("resource", reason="no limits on the size of files on this system")
+    features.mel_filters()  # imports librosa, which may write caches of its own
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:

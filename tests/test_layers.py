@@ -26,11 +26,15 @@ def value_and_gradients(layer, x):
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = layer(x)
-        target = tf.reduce_sum(tf.cast(y, "float32") * np.random.default_rng(2).standard_normal(y.shape).astype("float32"))
+        target = tf.reduce_sum(
+            tf.cast(y, "float32") * np.random.default_rng(2).standard_normal(y.shape).astype("float32")
+        )
     return y.numpy(), [g.numpy() for g in tape.gradient(target, [x, *(w.value for w in layer.trainable_variables)])]
 
 
-@pytest.mark.parametrize(("time", "features", "width"), [(150, 256, 15), (150, 32, 15), (9, 8, 15), (20, 6, 4), (1, 4, 15)])
+@pytest.mark.parametrize(
+    ("time", "features", "width"), [(150, 256, 15), (150, 32, 15), (9, 8, 15), (20, 6, 4), (1, 4, 15)]
+)
 def test_equals_the_library_in_value_and_gradient(time, features, width):
     from keras_self_attention import SeqSelfAttention
 

@@ -54,9 +54,9 @@ def test_next_validation_speaker_is_not_the_partner():
 
 
 def test_too_few_speakers_and_no_such_fold():
-    with pytest.raises(ProtocolError, match="at least 3 speakers.*has 2: a, b"):
+    with pytest.raises(ProtocolError, match=r"at least 3 speakers.*has 2: a, b"):
         protocol.folds(table(("a", "", "female"), ("b", "", "male")))
-    with pytest.raises(ProtocolError, match="fold 11 does not exist.*1 to 10"):
+    with pytest.raises(ProtocolError, match=r"fold 11 does not exist.*1 to 10"):
         protocol.fold(IEMOCAP, 11)
 
 

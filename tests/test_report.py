@@ -114,6 +114,12 @@ def test_table3_pools_the_folds_and_averages_the_seeds(by_hand):
     assert frames["table4"]["Configuration"].unique().tolist() == ["Model 2, reported"]
 
 
+def test_a_fold_with_more_seeds_weighs_no_more(by_hand):
+    # fold 1 as above, [2 0; 1.5 0.5]; fold 2 only with seed 1, [1 0; 0 3]; together [3 0; 1.5 3.5]
+    ours = report.tables(by_hand[:3])["table3"].query("Configuration == 'Model 1'")
+    assert ours[["angry (%)", "sad (%)"]].to_numpy() == pytest.approx(np.array([[100, 0], [30, 70]]))
+
+
 def test_folds_of_the_papers_layout_have_the_papers_figures_beside_them():
     _, results = grid(IEMOCAP)
     table = report.tables(results)["table1"]
@@ -130,6 +136,8 @@ def test_other_speakers_with_sessions_have_no_figures_of_the_paper_beside_them()
     speakers = [(f"S{i}", "female" if i % 2 else "male", f"Ses0{(i + 1) // 2}") for i in range(1, 11)]
     table = report.tables(grid(speakers)[1])["table1"]
     assert "Session" in table and table["Model 1 UAR, reported (%)"].isna().tolist() == [True] * 10 + [False]
+    table = report.tables(grid([(name, gender, "") for name, gender, _ in IEMOCAP])[1])["table1"]
+    assert "Session" not in table and table["Model 1 UAR, reported (%)"].isna().tolist() == [True] * 10 + [False]
 
 
 def test_a_class_that_a_speaker_or_everyone_lacks(tmp_path):
@@ -351,7 +359,7 @@ def test_reporting_imports_no_deep_learning_library():
 
 @pytest.fixture
 def ax():
-    return Figure().subplots()
+    return Figure(facecolor="black").subplots(subplot_kw={"facecolor": "none"})
 
 
 def white(ax):

@@ -17,7 +17,9 @@ from sermodules.errors import AudioError, ProtocolError, TrainingError
 
 
 def tiny(corpus, **settings):
-    return RunConfig.create(corpus=corpus, **({"width": 1 / 32, "conv_layers": 2, "epochs": 2, "batch_size": 8} | settings))
+    return RunConfig.create(
+        corpus=corpus, **({"width": 1 / 32, "conv_layers": 2, "epochs": 2, "batch_size": 8} | settings)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,9 @@ def test_same_bytes_twice_and_in_another_process(tones, tmp_path):
     config = tiny(tones)
     first = csv(config, tmp_path / "a")
     assert first == csv(config, tmp_path / "b")
-    done = subprocess.run([sys.executable, "-c", SCRIPT, config.to_json(), str(tmp_path / "c")], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, config.to_json(), str(tmp_path / "c")], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # in a notebook every line here would stand in the page as an error
     assert first == (tmp_path / "c" / config.run_id / "predictions.csv").read_bytes()

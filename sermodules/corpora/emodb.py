@@ -18,7 +18,6 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
-import pooch
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
@@ -292,6 +291,8 @@ def _fetch(folder, url, known_hash, progress, by_hand):
     for path in work.iterdir():  # what an interrupted run left; a verified archive is used again
         if path.name != "emodb.zip":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    import pooch  # here, because importing it makes tqdm.auto warn in a notebook
+
     pooch.get_logger().setLevel("WARNING")  # it reports to stderr, which counts as an error in a notebook
     bar = False
     if progress and sys.stdout.isatty():

@@ -343,13 +343,13 @@ def _looks_like_a_turn(line, first):
 
 
 def _unparsed(problems):
-    return f"{len(problems)} lines were left out, because they cannot be used:\n  " + "\n  ".join(problems)
+    return f"Lines that cannot be used and were left out ({len(problems)}):\n  " + "\n  ".join(problems)
 
 
 def _lost(lost, wavs):
     shown = "\n  ".join(str(wavs[name]) for name in lost[:10])
     more = f"\n  and {len(lost) - 10} more" if len(lost) > 10 else ""
-    return f"{len(lost)} labelled turns were left out, because their recording is missing:\n  {shown}{more}"
+    return f"Turns left out, because their recording is missing ({len(lost)}):\n  {shown}{more}"
 
 
 def _differences(present, turns):

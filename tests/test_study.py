@@ -1,0 +1,217 @@
+"""Studies and the notebook: the grid, the missing runs, interruptions, failures, and bad parameters."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from conftest import write_tones
+
+from sermodules import store, study, training
+from sermodules.config import RunConfig
+from sermodules.errors import ConfigError, CorpusError, StoreError
+
+ROOT = Path(__file__).parents[1]
+TINY = {"width": 1 / 64, "conv_layers": 1, "epochs": 1, "gender": "none"}
+
+
+def write(folder, **content):
+    path = folder / "s.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_grid(tmp_path, tones):
+    path = write(
+        tmp_path, name="s", about="x", settings={"corpus": tones}, grid={"model": ["model1", "model2"]}, seeds=[1, 2]
+    )
+    plan = study.load(path)
+    assert [(c.seed, c.fold, c.model) for c in plan.configs] == [
+        (seed, fold, model) for seed in (1, 2) for fold in (1, 2, 3, 4) for model in ("model1", "model2")
+    ]
+    assert len(study.load(path, folds=[2], seeds=[7]).configs) == 2
+    assert study.load(path, folds=[2], seeds=[7]).configs[0].run_id == plan.configs[2].replace(seed=7).run_id
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"nmae": "x"}, ["unknown key 'nmae'"]),
+        ({"name": "a/b"}, ["'name'", "letters"]),
+        ({"grid": {"model": "model1"}}, ["'grid'", "lists"]),
+        ({"grid": {"model": ["model9"]}}, ["'model'", "'model9'"]),
+        ({"settings": {"modell": "model1"}}, ["'modell'", "did you mean"]),
+        ({"settings": {"fold": 1}}, ["'fold'", "'folds'"]),
+        ({"settings": {"width": 1}, "grid": {"width": [1]}}, ["'width'", "more than one"]),
+        ({"folds": [0]}, ["'folds'"]),
+        ({"folds": [1, 1]}, ["'folds'", "different"]),
+        ({"seeds": ["1"]}, ["'seeds'"]),
+        ({"seeds": None}, ["'seeds'"]),
+        ({"seeds": [True]}, ["'seeds'"]),
+    ],
+)
+def test_wrong_study_files_are_refused(tmp_path, content, words):
+    path = write(tmp_path, **({"name": "s", "folds": [1], "seeds": [1]} | content))
+    with pytest.raises(ConfigError) as caught:
+        study.load(path)
+    assert str(path) in str(caught.value) and all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "a: [", "!!python/object/apply:os.system ['true']", "\0"])
+def test_files_that_are_no_study(tmp_path, text):
+    (tmp_path / "s.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"s\.yaml"):
+        study.load(tmp_path / "s.yaml")
+    with pytest.raises(ConfigError, match=r"cannot read.*none\.yaml"):
+        study.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda path: path.stem)
+def test_study_files_of_the_project_can_be_read(path):
+    plan = study.load(path, folds=list(range(1, 11)))
+    assert plan.name == path.stem and plan.about
+    full = {"quick": ("synthetic", "smoke", 20)}.get(path.stem)
+    if full is None:
+        preset = "teaching" if path.stem.endswith("-teaching") else "paper"
+        full = (path.stem.removesuffix("-teaching"), preset, 100)
+    assert full == (plan.configs[0].corpus, plan.configs[0].preset, len(plan.configs))
+
+
+def test_all_folds_need_the_corpus(tmp_path):
+    path = write(tmp_path, name="s", settings={"corpus": f"table:{tmp_path}/none.csv"}, seeds=[1])
+    with pytest.raises(CorpusError, match=r"none\.csv"):
+        study.load(path)
+
+
+def sermodules(*arguments, **kwargs):
+    command = [sys.executable, "-m", "sermodules", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, **kwargs)
+
+
+def test_study_from_the_command_line(tmp_path, tones):
+    path = write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1, 2, 9], seeds=[1])
+    out = tmp_path / "runs with space"
+    first = sermodules("study", "run", path, "--out", out)
+    assert first.returncode == 1 and "[3/3]" in first.stdout
+    assert "FAILED, ProtocolError: fold 9 does not exist" in first.stdout and "1 runs failed" in first.stderr
+    assert len(list((out / "failed").iterdir())) == 1
+    plan = study.load(path)
+    finished = study.done(plan, out)
+    assert [config.fold for config in finished] == [1, 2]
+    folder = finished[plan.configs[0]]
+    assert (folder / "run.ipynb").is_file()
+    # the same bytes from a script
+    training.run(plan.configs[0], tmp_path / "script", report=False)
+    assert (folder / "predictions.csv").read_bytes() == (
+        tmp_path / "script" / folder.name / "predictions.csv"
+    ).read_bytes()
+    # nothing is done twice, and nothing but runs is left
+    before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
+    again = sermodules("study", "run", path, "--out", out, "--folds", "1,2")
+    assert again.returncode == 0 and "2 runs, 2 done before" in again.stdout
+    assert before == {file: file.stat().st_mtime_ns for file in folder.iterdir()}
+    assert sorted(p.name for p in out.iterdir() if p.name != ".study.lock") == sorted(
+        ["failed", *(config.run_id for config in finished)]
+    )
+    status = sermodules("study", "status", path, "--out", out)
+    assert status.returncode == 0 and "2 of 3 runs are done" in status.stdout
+    report = sermodules("study", "report", path, "--out", out)
+    assert report.returncode == 0 and "2 of 3 runs" in report.stdout and "Table 4" in report.stdout
+    assert (out / "reports" / "s" / "table1.csv").is_file()
+    # an altered run is neither used nor overwritten
+    (folder / "metrics.json").write_text("{}")
+    altered = sermodules("study", "run", path, "--out", out, "--folds", "1")
+    assert altered.returncode == 1 and "metrics.json is not what was written" in altered.stderr
+    assert "Traceback" not in altered.stderr
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_study_goes_on(tmp_path, tones, end):
+    path = write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1, 2, 3], seeds=[1])
+    out = tmp_path / "runs"
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "sermodules", "study", "run", str(path), "--out", str(out), "--workers", "1"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    plan = study.load(path)
+    deadline = time.monotonic() + 240
+    while not study.done(plan, out) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    below = psutil.Process(driver.pid).children(recursive=True)
+    assert any("ipykernel" in " ".join(process.cmdline()) for process in below)
+    driver.send_signal(end)
+    _, errors = driver.communicate(timeout=60)
+    if end == signal.SIGINT:
+        assert driver.returncode == 130 and "Go on with: sermodules study run" in errors and "Traceback" not in errors
+    finished = study.done(plan, out)
+    assert 1 <= len(finished) < 3
+    kept = {file: file.read_bytes() for folder in finished.values() for file in folder.iterdir()}
+    _, alive = psutil.wait_procs(below, timeout=30)
+    assert not alive  # neither workers nor kernels go on
+    again = sermodules("study", "run", path, "--out", out)
+    assert again.returncode == 0, again.stderr
+    assert len(study.done(plan, out)) == 3
+    assert not [p for p in out.iterdir() if p.name.startswith(".") and p.name != ".study.lock"]
+    assert kept == {file: file.read_bytes() for file in kept}
+
+
+def test_second_driver_is_turned_away(tmp_path, tones):
+    from filelock import FileLock
+
+    path = write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1], seeds=[1])
+    with FileLock(tmp_path / ".study.lock"), pytest.raises(StoreError, match="another study is running"):
+        study.run(study.load(path), tmp_path)
+
+
+def test_bad_audio_ends_a_study_before_training(tmp_path):
+    corpus = write_tones(tmp_path / "corpus")
+    (tmp_path / "corpus" / "A1_sad_0.wav").write_bytes(b"RIFF")
+    (tmp_path / "corpus" / "B2_sad_1.wav").write_bytes(b"")
+    path = write(tmp_path, name="s", settings={"corpus": f"table:{corpus}", **TINY}, folds=[1], seeds=[1])
+    done = sermodules("study", "run", path, "--out", tmp_path / "runs")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "A1_sad_0.wav" in done.stderr and "B2_sad_1.wav" in done.stderr
+
+
+def papermill(tmp_path, *parameters):
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(ROOT / "book" / "one_fold.ipynb")]
+    arguments = [item for name, value in parameters for item in ("-p", name, str(value))]
+    return subprocess.run(
+        [*command, str(tmp_path / "out.ipynb"), *arguments], capture_output=True, text=True, cwd=tmp_path
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("modell", "model1", "'modell' (did you mean 'model'?)"),
+        ("fold", "one", "'fold' is 'one'"),
+        ("preset", "big", "paper"),
+    ],
+)
+def test_bad_parameters_are_refused_by_name(tmp_path, name, value, words):
+    done = papermill(tmp_path, (name, value))
+    assert done.returncode != 0 and "ConfigError" in done.stderr and words in done.stderr
+
+
+def test_one_run_by_papermill_alone(tmp_path, tones):
+    settings = {"corpus": tones, "fold": 2, "seed": 3, **TINY}
+    done = papermill(tmp_path, *settings.items(), ("out", "here"))
+    assert done.returncode == 0, done.stderr
+    config = RunConfig.create(**settings)
+    result = store.load(tmp_path / "here" / config.run_id)
+    assert result.config == config and result.metrics["test_speaker"] == "A2"
+
+
+def test_notebook_offers_every_parameter_and_has_no_outputs():
+    notebook = json.loads((ROOT / "book" / "one_fold.ipynb").read_text(encoding="utf-8"))
+    cells = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(cells) == 1
+    offered = {line.split(" =")[0] for line in cells[0]["source"] if " = " in line}
+    assert offered == {*RunConfig.create().to_dict(), "out"}
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook["cells"])
