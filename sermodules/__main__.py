@@ -145,12 +145,14 @@ def parameters():
     for f in dataclasses.fields(RunConfig):
         allowed = ", ".join(f.metadata.get("choices", [])) or "true, false" * (f.type is bool)
         if limits := f.metadata.get("range"):
-            allowed = f"{limits[0]:g} to {limits[1]:g}"
+            allowed = " to ".join(f"{limit:,}" for limit in limits)
         rows.append([f.name, f.default, allowed, f.metadata["doc"]])
     click.echo(
         tabulate(rows, headers=["parameter", "default", "allowed", "meaning"], maxcolwidths=[None, None, 34, 60])
     )
-    click.echo("The defaults shown are those of preset smoke; numbers in brackets are rows of the deviation log.")
+    click.echo(
+        "Defaults are the paper's; the presets smoke and teaching make networks small. [n]: a row of the deviation log."
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sermodules import paper, plots
-from sermodules.config import MODELS, PRESETS, RunConfig
+from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError, StoreError
 
 #: Names of the models.
@@ -163,15 +163,15 @@ def _labels(cells):
     for field in dataclasses.fields(RunConfig):
         name = field.name
         differs = len({getattr(cell, name) for cell in cells}) > 1
-        implied = all(getattr(cell, name) == _supplied(cell).get(name, ...) for cell in cells)
+        implied = name != "preset" and all(getattr(cell, name) == getattr(_supplied(cell), name) for cell in cells)
         if differs and not implied and name != "model":
             shown.append(name)
     return {cell: ", ".join([NAMES[cell.model], *(_setting(cell, name) for name in shown)]) for cell in cells}
 
 
 def _supplied(cell):
-    """Return the settings that a configuration's preset and model bring with them."""
-    return {**PRESETS[cell.preset], **MODELS[cell.model]}
+    """Return what a configuration's preset and model alone would have given."""
+    return RunConfig.create(preset=cell.preset, model=cell.model)
 
 
 def _setting(cell, name):
@@ -362,7 +362,7 @@ def _circumstances(configurations):
     ]
     for field in dataclasses.fields(RunConfig):
         name = field.name
-        usual = _supplied(cells[0]).get(name, field.default)
+        usual = getattr(_supplied(cells[0]), name)
         if name in ("corpus", "preset", "model", "fold", "seed") or getattr(cells[0], name) == usual:
             continue
         if len({getattr(cell, name) for cell in cells}) == 1:

@@ -48,7 +48,7 @@ def test_shapes_of_the_paper_preset():
 
 
 def small(**settings):
-    return RunConfig.create(width=1 / 64, **settings)
+    return RunConfig.create(**({"preset": "smoke", "width": 1 / 64} | settings))
 
 
 def inputs(model, n=3, seed=0):

@@ -39,7 +39,7 @@ def result(config, speaker, true, predicted, classes=FOUR, digest="d1"):
 
 
 def config(fold=1, seed=1, model="model1", corpus="emodb", **settings):
-    return RunConfig.create(corpus=corpus, model=model, fold=fold, seed=seed, **settings)
+    return RunConfig.create(**({"preset": "smoke"} | settings), corpus=corpus, model=model, fold=fold, seed=seed)
 
 
 def grid(speakers, corpus="synthetic", models=("model1", "model2"), seeds=(1,), **settings):

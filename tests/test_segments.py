@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from sermodules import segments
+from sermodules.corpora import iemocap
 
 READINGS = ["padded_tail", "drop_tail", "first_last"]
 
@@ -132,3 +133,23 @@ def test_pooled_posteriors_sum_to_1(counts, pooling, seed):
 def test_segments_of_an_utterance_must_stand_together():
     with pytest.raises(ValueError, match="together"):
         segments.pool(LOGITS, ["a", "b", "a"])
+
+
+def test_acrnns_published_counts_fit_its_rule_and_iemocaps_known_counts():
+    # One segment for an utterance of up to 3 s, two for a longer one: so between n and 2n segments of n utterances.
+    # Session 5 held out; `happy` is cut otherwise in training. (facts.md, section 2)
+    known = {
+        speaker: dict(zip(("angry", "happy", "sad", "neutral"), row, strict=True))
+        for speaker, row in iemocap.COUNTS.items()
+    }
+    training = {
+        name: sum(cells[name] for speaker, cells in known.items() if speaker[:5] != "Ses05")
+        for name in ("angry", "sad", "neutral")
+    }
+    published = [(training["angry"], 433), (training["sad"], 799), (training["neutral"], 1262)]
+    published += [(sum(known["Ses05F"].values()), 436), (sum(known["Ses05M"].values()), 420)]
+    assert [n for n, _ in published] == [258, 475, 812, 298, 259]
+    assert all(n <= count <= 2 * n for n, count in published)
+    long = sum(count - n for n, count in published) / sum(n for n, _ in published)
+    assert 0.5 < long < 0.65  # more than half of the utterances are longer than 3 s: their median is 3.49 s
+    assert 433 + 799 + 434 + 1262 == 2928

@@ -17,7 +17,7 @@ from sermodules.config import RunConfig
 from sermodules.errors import ConfigError, CorpusError, StoreError
 
 ROOT = Path(__file__).parents[1]
-TINY = {"width": 1 / 64, "conv_layers": 1, "epochs": 1, "gender": "none"}
+TINY = {"preset": "smoke", "width": 1 / 64, "conv_layers": 1, "epochs": 1, "gender": "none"}
 
 
 def write(folder, **content):

@@ -18,7 +18,7 @@ from sermodules.errors import AudioError, ProtocolError, TrainingError
 
 def tiny(corpus, **settings):
     return RunConfig.create(
-        corpus=corpus, **({"width": 1 / 32, "conv_layers": 2, "epochs": 2, "batch_size": 8} | settings)
+        corpus=corpus, preset="smoke", **({"width": 1 / 32, "conv_layers": 2, "epochs": 2, "batch_size": 8} | settings)
     )
 
 
