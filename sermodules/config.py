@@ -230,7 +230,7 @@ def _check(f, value):
     if kind is bool:
         if isinstance(value, bool):
             return value
-        raise ConfigError(f"parameter {f.name!r} is {shown}: it must be true or false")
+        raise ConfigError(f"parameter {f.name!r} is {shown}: it must be true or false (with papermill -p: True or False)")
     if kind is str:
         if not isinstance(value, str) or not value:
             raise ConfigError(f"parameter {f.name!r} is {shown}: it must be text")
