@@ -71,7 +71,7 @@ test: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest --ignore=tests/test_book.py
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 book
+	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 book
 	@$(MAKE) --no-print-directory book
 	$(BIN)/python -m pytest tests/test_book.py
 
@@ -79,7 +79,7 @@ test: $(READY)
 # again: outputs come from _build/.jupyter_cache, which book/_ext/sermodules_book.py empties when they are out of date.
 book: $(READY)
 	@rm -rf _build/html _build/.doctrees
-	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(BIN)/jupyter-book build . --all -W -n --keep-going
 	@test -f _build/html/book/index.html || { echo "No page came out: is jupyter-book still version 1?" >&2; exit 1; }
 
 lab: $(READY)

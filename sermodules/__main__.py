@@ -38,8 +38,9 @@ def corpora_group(ctx):
 
     for row in corpora.status():
         click.echo(f"{row['name']}: {row['title']}")
-        click.echo(f"  found    {row['found'] or 'no'}")
+        click.echo(f"  found    {row['found'] or row['problem'] or 'no'}")
         click.echo(f"  licence  {row['licence']}")
+        click.echo(f"  source   {row['source']}")
         click.echo(f"  to get   {row['get']}\n")
 
 
@@ -112,8 +113,10 @@ def study_run(file, out, folds, seeds, workers):
 def study_status(file, out, folds, seeds):
     """Say which configurations are done."""
     from sermodules import study as engine
+    from sermodules.paths import runs_root
 
-    table = engine.status(engine.load(file, folds, seeds), out)
+    out = out or runs_root()
+    table = engine.status(engine.load(file, folds, seeds, out), out)
     click.echo(tabulate(table, headers="keys", showindex=False))
     click.echo(f"{table['done'].sum()} of {table['runs'].sum()} runs are done")
 
@@ -129,8 +132,9 @@ def study_report(file, out, folds, seeds, folder):
     from sermodules import study as engine
     from sermodules.paths import runs_root
 
-    plan = engine.load(file, folds, seeds)
-    folder = folder or Path(out or runs_root()) / "reports" / plan.name
+    out = out or runs_root()
+    plan = engine.load(file, folds, seeds, out)
+    folder = folder or out / "reports" / plan.name
     text = report.write(engine.results(plan, out), folder, plan)
     click.echo(text)
     click.echo(f"The report is in {folder}")

@@ -76,7 +76,7 @@ def read(path):
         raise AudioError(f"{path}: holds NaN or infinite samples")
     signal = _within_full_scale(signal)
     if np.ptp(signal) < 2 * SILENCE:
-        raise AudioError(f"{path}: silent: it stays 80 dB or more below full scale")
+        raise AudioError(f"{path}: silent: the mean of its channels stays 80 dB or more below full scale")
     if rate != SAMPLE_RATE:
         signal = _within_full_scale(soxr.resample(signal, rate, SAMPLE_RATE, quality="HQ"))
     if signal.size < MIN_SAMPLES:

@@ -55,11 +55,13 @@ def use_threads(count):
     global _threads
     if keras.backend.backend() != "tensorflow" or _threads == count:
         return
-    if _threads is not None:
+    threading = sys.modules["tensorflow"].config.threading
+    try:
+        threading.set_intra_op_parallelism_threads(count)
+        threading.set_inter_op_parallelism_threads(count)
+    except RuntimeError:  # its devices are set up, because an operation has run
         raise TrainingError(
-            f"this process already computes with {_threads} threads and cannot change to {count}: "
-            "restart the kernel, or start a new process"
-        )
-    # TensorFlow reads these when it sets up its devices, at the first operation.
-    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(count)
+            f"this process already computes with {_threads or 'another number of'} threads and cannot change to {count}: "
+            "restart the kernel and let sermodules compute first, or start a new process"
+        ) from None
     _threads = count

@@ -4,7 +4,7 @@ import ast
 import dataclasses
 import hashlib
 import json
-import math
+import numbers
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +54,12 @@ class RunConfig:
         default="synthetic",
         metadata={"doc": "a corpus name of `sermodules corpora`, or `table:path/to/utterances.csv`"},
     )
-    emotions: str = _choice("four", "all", default="four", doc="the paper's four classes, or all that the corpus has")
+    emotions: str = _choice(
+        "four",
+        "all",
+        default="four",
+        doc="the paper's four classes, or all that the corpus has (your own table: always all)",
+    )
     merge_excited: bool = field(default=False, metadata={"doc": "[10] IEMOCAP: count `excited` as `happy`"})
     scripted: bool = field(default=False, metadata={"doc": "IEMOCAP: scripted turns as well as improvised ones"})
     # which cell of the grid
@@ -112,7 +117,7 @@ class RunConfig:
 
     def __post_init__(self):
         for f in dataclasses.fields(self):
-            _check(f, getattr(self, f.name))
+            object.__setattr__(self, f.name, _check(f, getattr(self, f.name)))
 
     @classmethod
     def create(cls, **settings):
@@ -170,11 +175,22 @@ class RunConfig:
         known = {f.name for f in dataclasses.fields(cls)}
         settings = {name: namespace[name] for name in known & set(namespace)}
         for cell in namespace.get("In", []):
-            if cell.startswith("# Parameters"):  # papermill's own cell: everything that it sets was asked for
+            if cell.splitlines()[:1] == ["# Parameters"]:  # papermill's own cell: all that it sets was asked for
                 targets = [node.targets[0] for node in ast.parse(cell).body if isinstance(node, ast.Assign)]
                 passed = {target.id for target in targets if isinstance(target, ast.Name)}
                 settings |= {name: namespace[name] for name in passed - {"out"}}
         return cls.create(**settings)
+
+    @property
+    def reading(self):
+        """The arguments of `sermodules.corpora.load` that say which utterances are read."""
+        names = ("emotions", "merge_excited", "scripted")
+        return {"name": self.corpus, **{name: getattr(self, name) for name in names}}
+
+    @property
+    def extraction(self):
+        """The arguments of `sermodules.features.extract` besides the table."""
+        return {name: getattr(self, name) for name in ("normalise_waveform", "frontend", "window")}
 
     def replace(self, **changes):
         """Return a copy with some fields changed; nothing else moves (a preset is not applied again)."""
@@ -230,11 +246,13 @@ def _check(f, value):
     if kind is bool:
         if isinstance(value, bool):
             return value
-        raise ConfigError(f"parameter {f.name!r} is {shown}: it must be true or false (with papermill -p: True or False)")
+        raise ConfigError(
+            f"parameter {f.name!r} is {shown}: it must be true or false (with papermill -p: True or False)"
+        )
     if kind is str:
         if not isinstance(value, str) or not value:
             raise ConfigError(f"parameter {f.name!r} is {shown}: it must be text")
-    elif isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    elif isinstance(value, bool) or not isinstance(value, numbers.Real) or not -1e300 < value < 1e300:
         raise ConfigError(f"parameter {f.name!r} is {shown}: it must be a number, without quotation marks")
     elif kind is int and value != int(value):
         raise ConfigError(f"parameter {f.name!r} is {shown}: it must be a whole number")

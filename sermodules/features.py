@@ -353,7 +353,9 @@ def _key(table, settings):
     facts = {
         "settings": settings,
         "code": code.hexdigest(),
-        "versions": {name: importlib.metadata.version(name) for name in ("librosa", "numpy", "soundfile", "soxr")},
+        "versions": {
+            name: importlib.metadata.version(name) for name in ("librosa", "numpy", "scipy", "soundfile", "soxr")
+        },
         "content": corpora.digest(table.assign(speaker="", session="", gender="", emotion="")),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -39,10 +39,12 @@ def encoder(x, mask, config):
     """
     for number in range(config.conv_layers):
         filters = _size(128 if number == 0 else 256, config.width)
-        x = layers.Conv2D(filters, (5, 3), padding="same", name=f"conv{number + 1}")(x)
+        x = layers.Conv2D(filters, (5, 3), padding="same", data_format="channels_last", name=f"conv{number + 1}")(x)
         x = layers.LeakyReLU(negative_slope=0.01, name=f"conv{number + 1}_activation")(x)
         if number == 0:
-            x = layers.MaxPooling2D((2, 2) if config.pool == "2x2" else (2, 4), name="pool")(x)
+            x = layers.MaxPooling2D(
+                (2, 2) if config.pool == "2x2" else (2, 4), data_format="channels_last", name="pool"
+            )(x)
     x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="frames")(x)
     x = layers.Dense(_size(768, config.width), name="linear")(x)
     return layers.Bidirectional(layers.LSTM(_size(128, config.width), return_sequences=True), name="bilstm")(

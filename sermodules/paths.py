@@ -39,8 +39,9 @@ def data_roots():
 
 
 def runs_root():
-    """Return the folder in which runs are kept unless told otherwise: the project's ``runs/``."""
-    return project_root() / "runs"
+    """Return the folder in which runs are kept unless told otherwise: ``$SERMODULES_RUNS``, else the project's ``runs/``."""
+    value = os.environ.get("SERMODULES_RUNS")
+    return Path(value).expanduser().resolve() if value else project_root() / "runs"
 
 
 def cache_root():

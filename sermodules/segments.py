@@ -19,7 +19,8 @@ def starts(frames, segmentation="padded_tail"):
         Length of the utterance, at least 1.
     segmentation : {"padded_tail", "drop_tail", "first_last"}
         For utterances of more than 300 frames: consecutive segments whose last one is padded; consecutive segments without
-        that last one; or exactly two, the first and the last 300 frames (ACRNN's code). An utterance of up to 300 frames is
+        that last one; or exactly two, the first and the last 300 frames (ACRNN's
+        code, which cuts only the class `happy` otherwise in training). An utterance of up to 300 frames is
         one segment in every reading.
 
     Returns

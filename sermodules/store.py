@@ -17,6 +17,9 @@ FILES = ("config.json", "metrics.json", "predictions.csv", "history.csv", "prove
 NOTEBOOK = "run.ipynb"
 SUMS = "SHA256SUMS"
 
+#: The columns of predictions.csv that are text; the others are posteriors.
+TEXTS = ("utterance", "speaker", "gender", "true", "predicted")
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -170,7 +173,7 @@ def verify(folder):
     if not sums.is_file():
         return [f"{folder.name}: no {SUMS}, so the run was never completed"]
     listed, problems = {}, []
-    for line in sums.read_text(encoding="utf-8").splitlines():
+    for line in sums.read_text(encoding="utf-8", errors="replace").splitlines():
         digest, _, name = line.partition("  ")
         listed[name] = digest
     for name in FILES:
@@ -217,7 +220,7 @@ def load(folder):
     text = {name: (folder / name).read_text(encoding="utf-8") for name in FILES if name.endswith(".json")}
     return RunResult(
         config=RunConfig.from_json(text["config.json"]),
-        predictions=pd.read_csv(folder / "predictions.csv", dtype={"utterance": str, "speaker": str}),
+        predictions=pd.read_csv(folder / "predictions.csv", dtype=dict.fromkeys(TEXTS, str), keep_default_na=False),
         history=pd.read_csv(folder / "history.csv"),
         metrics=json.loads(text["metrics.json"]),
         provenance=json.loads(text["provenance.json"]),

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from sermodules import corpora, features, protocol, store
 from sermodules.config import RunConfig
-from sermodules.errors import ConfigError, SermodulesError, StoreError
+from sermodules.errors import ConfigError, CorpusError, SermodulesError, StoreError
 from sermodules.paths import project_root, runs_root
 
 KEYS = ("name", "about", "settings", "grid", "folds", "seeds")
@@ -39,17 +39,8 @@ class Study:
     about: str
     configs: tuple
 
-    @property
-    def corpus(self):
-        """The settings that say which utterances are read, one dict a corpus that the study uses."""
-        keys = ("corpus", "emotions", "merge_excited", "scripted")
-        return [
-            dict(zip(keys, values, strict=True))
-            for values in {tuple(getattr(c, k) for k in keys) for c in self.configs}
-        ]
 
-
-def load(path, folds=None, seeds=None):
+def load(path, folds=None, seeds=None, out=None):
     """Read a study file.
 
     Parameters
@@ -59,6 +50,9 @@ def load(path, folds=None, seeds=None):
         a list of values each; every combination is run), ``folds`` ("all" or a list) and ``seeds`` (a list).
     folds, seeds : list of int, optional
         Instead of the file's own.
+    out : path, optional
+        Folder of runs. If it is given, the corpus need not be there (nor is it made): "all" folds are then those of the
+        runs in the folder.
 
     Returns
     -------
@@ -113,9 +107,9 @@ def load(path, folds=None, seeds=None):
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     configs = [
         cell.replace(fold=fold, seed=seed)
-        for cell, numbers in ((cell, _folds(cell) if folds == "all" else folds) for cell in cells)
+        for cell in cells
         for seed in seeds
-        for fold in numbers
+        for fold in (_folds(cell, out) if folds == "all" else folds)
     ]
     configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
     return Study(name, str(content.get("about", "")).strip(), tuple(configs))
@@ -126,14 +120,22 @@ def _numbers(values, low):
     return bool(whole) and len(set(values)) == len(values)
 
 
-def _table(config):
-    return corpora.load(
-        config.corpus, emotions=config.emotions, merge_excited=config.merge_excited, scripted=config.scripted
-    )
-
-
-def _folds(config):
-    return [fold.number for fold in protocol.folds(_table(config), config.validation)]
+def _folds(config, out=None):
+    """Return the numbers of all folds, from the corpus or, without it, from the runs that are there."""
+    try:
+        if out is not None:
+            corpora.find(config.corpus)
+        return [fold.number for fold in protocol.folds(corpora.load(**config.reading), config.validation)]
+    except CorpusError:
+        if out is None:
+            raise
+    found = set()
+    for path in Path(out).glob("*/config.json"):
+        try:
+            found.add(RunConfig.from_json(path.read_text(encoding="utf-8")))
+        except (ConfigError, OSError, UnicodeDecodeError):
+            continue  # not a run of this version: not this study's
+    return sorted({other.fold for other in found if other.replace(fold=1, seed=1) == config.replace(fold=1, seed=1)})
 
 
 def done(study, out=None):
@@ -185,6 +187,7 @@ def _end_with_driver():
 def _execute(settings, source, out):
     """Do one run in this process's own kernel: the notebook into a hidden folder, then the whole run into `out`."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     config = RunConfig(**settings)
@@ -196,21 +199,30 @@ def _execute(settings, source, out):
             try:
                 papermill.execute_notebook(
                     source, executed, parameters=settings | {"out": str(staging)}, progress_bar=False, log_output=False,
-                    kernel_name="python3", cwd=str(staging), start_timeout=120,
+                    kernel_name="python3", start_timeout=120,
                 )  # fmt: skip
                 break
+            except DeadKernelError:
+                return _failed(
+                    config, out, executed, "the kernel was killed, perhaps for lack of memory: try fewer --workers"
+                )
             except RuntimeError as error:  # the kernel did not start; a notebook's own errors are of another kind
                 if attempt == 2:
                     raise StoreError(f"the kernel did not start: {error}") from error
         folder = store.adopt(staging / config.run_id, out, executed)
         return {"folder": str(folder), "seconds": time.perf_counter() - began}
     except PapermillExecutionError as error:
-        failed = Path(out) / "failed"
-        failed.mkdir(exist_ok=True)
-        shutil.copyfile(executed, failed / f"{config.run_id}.ipynb")
-        return {"error": f"{error.ename}: {error.evalue}", "notebook": str(failed / f"{config.run_id}.ipynb")}
+        return _failed(config, out, executed, f"{error.ename}: {error.evalue}")
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _failed(config, out, executed, error):
+    """Keep the notebook of a failed run and say what happened."""
+    notebook = Path(out) / "failed" / f"{config.run_id}.ipynb"
+    notebook.parent.mkdir(exist_ok=True)
+    shutil.copyfile(executed, notebook)
+    return {"error": error, "notebook": str(notebook)}
 
 
 def run(study, out=None, workers=2, report=print):
@@ -241,9 +253,9 @@ def run(study, out=None, workers=2, report=print):
     """
     out = Path(out or runs_root()).resolve()
     source = str(notebook())
+    lock = FileLock(out / ".study.lock", timeout=0)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / ".study.lock", timeout=0)
         lock.acquire()
     except Timeout:
         raise StoreError(
@@ -251,31 +263,41 @@ def run(study, out=None, workers=2, report=print):
         ) from None
     except OSError as error:
         raise StoreError(f"cannot write runs to {out}: {error}. Choose another folder with --out.") from error
-    with lock:
+    try:
         missing = [config for config in study.configs if not store.is_done(out / config.run_id)]
         report(f"study {study.name}: {len(study.configs)} runs, {len(study.configs) - len(missing)} done before")
+        _check_done(study, missing, out)
         if not missing:
             return {}
-        for folder in [out / config.run_id for config in missing]:
-            if folder.exists():
-                raise StoreError(
-                    "\n".join([*store.verify(folder), f"The run {folder} was altered: delete it, then start again."])
-                )
-            for left in out.glob(f".{folder.name}.*"):
+        for config in missing:
+            for left in out.glob(f".{config.run_id}.*"):
                 shutil.rmtree(left, ignore_errors=True)  # what a killed process left
-        for config in {_feature_key(config): config for config in missing}.values():
-            features.extract(
-                _table(config),
-                normalise_waveform=config.normalise_waveform,
-                frontend=config.frontend,
-                window=config.window,
-            )
+        for config in {_data_key(config, **config.extraction): config for config in missing}.values():
+            features.extract(corpora.load(**config.reading), **config.extraction)
         return _run(missing, out, source, min(workers, len(missing)), report)
+    finally:
+        lock.release()
 
 
-def _feature_key(config):
-    names = ("corpus", "emotions", "merge_excited", "scripted", "normalise_waveform", "frontend", "window")
-    return tuple(getattr(config, name) for name in names)
+def _check_done(study, missing, out):
+    """Refuse runs that were altered, and runs that were made from other data than the corpus holds now."""
+    problems = [
+        line for config in missing if (out / config.run_id).exists() for line in store.verify(out / config.run_id)
+    ]
+    finished = [config for config in study.configs if config not in set(missing)]
+    for config in {_data_key(config): config for config in finished}.values():
+        digest = corpora.digest(corpora.load(**config.reading))
+        problems += [
+            f"{other.run_id}: made from other recordings or labels than {config.corpus} holds now"
+            for other in finished
+            if other.reading == config.reading and store.load(out / other.run_id).provenance["corpus_digest"] != digest
+        ]
+    if problems:
+        raise StoreError("\n".join([*problems, f"Delete these runs in {out}, or move them away; then start again."]))
+
+
+def _data_key(config, **more):
+    return tuple((config.reading | more).values())
 
 
 def _run(missing, out, source, workers, report):

@@ -4,6 +4,7 @@
 """
 
 import datetime
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -64,7 +65,7 @@ def prepare(config, table=None):
     ----------
     config : RunConfig
     table : pandas.DataFrame, optional
-        An utterance table to use instead of loading ``config.corpus``.
+        The corpus, if it is loaded already.
 
     Returns
     -------
@@ -76,14 +77,10 @@ def prepare(config, table=None):
         If the corpus is missing, an audio file cannot be used, or the fold does not exist.
     """
     if table is None:
-        table = corpora.load(
-            config.corpus, emotions=config.emotions, merge_excited=config.merge_excited, scripted=config.scripted
-        )
+        table = corpora.load(**config.reading)
     fold = protocol.fold(table, config.fold, config.validation)
     classes = corpora.classes(table)
-    extracted = features.extract(
-        table, normalise_waveform=config.normalise_waveform, frontend=config.frontend, window=config.window
-    )
+    extracted = features.extract(table, **config.extraction)
 
     def listed(speakers):
         part = table[table["speaker"].isin(speakers)]
@@ -193,9 +190,12 @@ class _Checkpoint(keras.callbacks.Callback):
         self.rows, self.best, self.weights, self.best_epoch = [], None, None, 0
 
     def on_train_batch_end(self, batch, logs=None):
-        if not np.isfinite(logs["loss"]):
+        self._check(logs["loss"], f"minibatch {batch + 1}")
+
+    def _check(self, loss, where):
+        if not np.isfinite(loss):
             raise TrainingError(
-                f"the loss became {logs['loss']} in epoch {len(self.rows) + 1}, minibatch {batch + 1}, of "
+                f"the loss became {loss} in epoch {len(self.rows) + 1}, {where}, of "
                 f"{self.config.run_id}. Nothing was stored. Lower `learning_rate` (now {self.config.learning_rate:g})"
                 + (
                     ""
@@ -207,6 +207,7 @@ class _Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         predictions, loss = predict(self.model, self.data.validation, self.data.classes, self.config.pooling)
+        self._check(loss, "validation")
         scores = metrics.summarise(predictions["true"], predictions["predicted"], self.data.classes)
         self.rows.append(
             {
@@ -314,7 +315,7 @@ def evaluate(model, data, config, fitted):
     return store.RunResult(config, predictions, fitted.history, scores, provenance)
 
 
-def run(config, out=None, report=True, table=None):
+def run(config, out=None, report=True):
     """Do one run from beginning to end.
 
     Parameters
@@ -324,14 +325,12 @@ def run(config, out=None, report=True, table=None):
         Folder of runs in which to store the result; without it nothing is stored.
     report : bool
         Print a line an epoch.
-    table : pandas.DataFrame, optional
-        See `prepare`.
 
     Returns
     -------
     RunResult
     """
-    data = prepare(config, table)
+    data = prepare(config)
     model = models.build(config, len(data.classes))
     fitted = fit(model, data, config, report)
     result = evaluate(model, data, config, fitted)
@@ -365,6 +364,7 @@ def _provenance():
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit,
+        "code": code_digest(),
         "uncommitted_changes": bool(_git("status", "--porcelain", "--", "sermodules")) if commit else None,
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
         "backend": backend,
@@ -372,8 +372,22 @@ def _provenance():
             "system": platform.system(),
             "processor": _processor(),
             "cores": os.cpu_count(),
+            "accelerators": _accelerators(),
         },
     }
+
+
+def code_digest():
+    """Return the SHA-256 of the package's source files: equal digests, equal code, whatever the commit says."""
+    total = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        total.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _accelerators():
+    """Name the devices other than processors that the backend sees."""
+    return [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
 
 
 def _processor():

@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,6 +36,7 @@ def test_paper_preset_has_the_primary_reading_of_every_switch():
         ({"fold": "3"}, ["'fold'", "'3'", "number"]),
         ({"fold": 0}, ["'fold'", "between 1 and"]),
         ({"fold": 1.5}, ["'fold'", "whole"]),
+        ({"seed": 10**400}, ["'seed'", "number"]),
         ({"fold": True}, ["'fold'", "number"]),
         ({"learning_rate": float("nan")}, ["'learning_rate'", "number"]),
         ({"merge_excited": "False"}, ["'merge_excited'", "true or false"]),
@@ -79,6 +81,12 @@ def test_json_round_trip(preset, model, fold, seed, rate, corpus):
     assert "/" not in config.run_id and len(config.run_id) < 200
 
 
+def test_equal_configurations_have_equal_names():
+    a, b = RunConfig.create().replace(width=1), RunConfig.create().replace(width=1.0)
+    assert a == b and a.run_id == b.run_id
+    assert RunConfig.create(fold=np.int64(3), seed=np.int32(2)).run_id == RunConfig.create(fold=3, seed=2).run_id
+
+
 def test_json_of_another_version_is_refused():
     with pytest.raises(ConfigError, match="missing"):
         RunConfig.from_json("{}")
@@ -89,6 +97,8 @@ def test_json_of_another_version_is_refused():
 def test_notebook_parameters_are_checked_by_name():
     # Variables of a notebook that happen to exist are no parameters; what papermill injected is.
     namespace = {"In": ["", "fold = 1", "# Parameters\nfold = 2\nout = 'x'\n"], "fold": 2, "out": "x", "something": 1}
+    assert RunConfig.from_notebook(namespace).fold == 2
+    namespace["In"].append("# Parameters of my own plot\nfigsize = (")
     assert RunConfig.from_notebook(namespace).fold == 2
     namespace["In"].append("# Parameters\nfoldd = 3\n")
     with pytest.raises(ConfigError, match="'foldd'"):

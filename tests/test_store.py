@@ -80,6 +80,19 @@ def test_sums_that_list_less_or_other_files_do_not_pass(tmp_path):
     assert any("strange" in problem for problem in store.verify(folder))
 
 
+def test_names_that_look_like_nothing_stay_names(tmp_path):
+    result = make()
+    result.predictions["speaker"], result.predictions["true"] = "NA", "None"
+    again = store.load(store.save(result, tmp_path))
+    pd.testing.assert_frame_equal(again.predictions, result.predictions)
+
+
+def test_damaged_sums_are_a_problem_and_no_crash(tmp_path):
+    folder = store.save(make(), tmp_path)
+    (folder / "SHA256SUMS").write_bytes(b"\xff\xfe\x00")
+    assert not store.is_done(folder)
+
+
 def test_folder_without_sums_was_never_completed(tmp_path):
     folder = store.save(make(), tmp_path)
     (folder / "SHA256SUMS").unlink()

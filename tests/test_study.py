@@ -1,6 +1,7 @@
 """Studies and the notebook: the grid, the missing runs, interruptions, failures, and bad parameters."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -160,6 +161,42 @@ def test_interrupted_study_goes_on(tmp_path, tones, end):
     assert kept == {file: file.read_bytes() for file in kept}
 
 
+def test_relative_paths_mean_the_same_in_every_run(tmp_path):
+    corpus = write_tones(tmp_path / "corpus")
+    settings = {"corpus": f"table:corpus/{corpus.name}", **TINY}
+    path = write(tmp_path, name="s", settings=settings, folds=[1], seeds=[1])
+    environment = os.environ | {"SERMODULES_CACHE": "cache"}
+    done = sermodules("study", "run", path.name, "--out", "runs", cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == ["features"]
+    # other labels: the run is not passed off as one of the corpus that is there now
+    text = corpus.read_text()
+    corpus.write_text(text.replace("A2,A,male", "A2,A,female"))
+    again = sermodules("study", "run", path.name, "--out", "runs", cwd=tmp_path, env=environment)
+    assert again.returncode == 1 and "other recordings or labels" in again.stderr and "Traceback" not in again.stderr
+    # and without the corpus there is still a report
+    corpus.unlink()
+    path.write_text(path.read_text().replace("folds:\n- 1\n", "folds: all\n"))
+    assert "folds: all" in path.read_text()
+    report = sermodules("study", "report", path.name, "--out", "runs", cwd=tmp_path, env=environment)
+    assert report.returncode == 0 and "1 of 1 runs" in report.stdout, report.stderr
+
+
+def test_killed_kernel_is_a_failed_run_with_its_notebook(tmp_path, tones, monkeypatch):
+    import nbformat
+
+    cell = nbformat.v4.new_code_cell("import os\nos.kill(os.getpid(), 9)")
+    source = tmp_path / "dies.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), source)
+    monkeypatch.setattr(study, "notebook", lambda: source)
+    path = write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1], seeds=[1])
+    plan = study.load(path)
+    for _ in range(2):  # the second time, because a failed study must not keep its lock
+        failed = study.run(plan, tmp_path / "runs", report=lambda line: None)
+        assert "the kernel was killed" in failed[plan.configs[0]]
+    assert [p.name for p in (tmp_path / "runs" / "failed").iterdir()] == [f"{plan.configs[0].run_id}.ipynb"]
+
+
 def test_second_driver_is_turned_away(tmp_path, tones):
     from filelock import FileLock
 
@@ -189,6 +226,7 @@ def papermill(tmp_path, *parameters):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
+        ("corpus", "emobd", "Did you mean 'emodb'"),
         ("modell", "model1", "'modell' (did you mean 'model'?)"),
         ("fold", "one", "'fold' is 'one'"),
         ("preset", "big", "paper"),

@@ -316,3 +316,9 @@ def test_shows_progress_on_request(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert "Making synthetic: 100%" in out
     assert err == ""
+
+
+def test_corpus_of_another_version_is_not_passed_off_as_this_one(tmp_path):
+    (tmp_path / "README.txt").write_text("Made by sermodules.corpora.synthetic, version 0, seed 0: 1 turns")
+    with pytest.raises(CorpusError, match=r"version 0 .* version \d+.*Delete"):
+        synthetic.load(tmp_path)

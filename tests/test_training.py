@@ -205,3 +205,13 @@ def test_threads_cannot_change_within_a_process(tones):
     models.build(tiny(tones), 4)
     with pytest.raises(TrainingError, match="restart"):
         models.build(tiny(tones, threads=3), 4)
+
+
+def test_threads_are_refused_when_others_computed_first():
+    script = (
+        "from sermodules import models; from sermodules.backend import keras; from sermodules.config import RunConfig\n"
+        "keras.ops.ones(3) + 1\n"
+        "models.build(RunConfig.create(preset='smoke'), 4)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 1 and "restart the kernel" in done.stderr

@@ -41,10 +41,10 @@ class Corpus:
     title, licence, source : str
     get : str
         How to get it, in one sentence.
-    speakers : int or None
-        None for a user's own.
     load : callable
         ``load(root, *, emotions, merge_excited, scripted)`` returns the utterance table.
+    recognise : callable or None
+        ``recognise(root)`` raises `CorpusError` unless the folder holds the corpus.
     make : callable or None
         ``make(folder)`` writes the corpus into a new folder, for those that are made and not fetched.
     """
@@ -54,8 +54,8 @@ class Corpus:
     licence: str
     source: str
     get: str
-    speakers: int | None
     load: Callable = field(repr=False)
+    recognise: Callable | None = field(default=None, repr=False)
     make: Callable | None = field(default=None, repr=False)
 
 
@@ -66,8 +66,8 @@ def _synthetic(variant, title):
         licence="none needed: no person speaks in it",
         source="made on this machine by sermodules/corpora/synthetic.py",
         get="It is made in the project's data/ at its first use, in about a minute.",
-        speakers=10,
         load=synthetic.load,
+        recognise=iemocap.find_root,
         make=lambda folder: synthetic.make(folder, variant=variant),
     )
 
@@ -85,8 +85,8 @@ CORPORA = {
             licence=emodb.LICENCE,
             source=emodb.SOURCE,
             get=emodb.GET,
-            speakers=10,
             load=emodb.load,
+            recognise=emodb.find_recordings,
         ),
         Corpus(
             name="iemocap",
@@ -94,8 +94,8 @@ CORPORA = {
             licence=iemocap.LICENCE,
             source=iemocap.SOURCE,
             get=iemocap.GET,
-            speakers=10,
             load=iemocap.load,
+            recognise=iemocap.find_root,
         ),
     )
 }
@@ -187,13 +187,14 @@ def status():
     Returns
     -------
     list of dict
-        One a corpus: ``name``, ``title``, ``found`` (a path, or None), ``licence``, ``source``, ``get``.
+        One a corpus: ``name``, ``title``, ``found`` (a path, or None), ``problem`` (what is wrong with what lies there, or
+        None), ``licence``, ``source``, ``get``.
     """
     return [
         {
             "name": corpus.name,
             "title": corpus.title,
-            "found": _look(corpus)[0],
+            **_recognised(corpus, _look(corpus)[0]),
             "licence": corpus.licence,
             "source": corpus.source,
             "get": corpus.get,
@@ -307,7 +308,6 @@ def _corpus(name):
             licence="yours to know",
             source=name.removeprefix(TABLE),
             get="Write table:path/to/utterances.csv, with the path of your CSV file.",
-            speakers=None,
             load=load_table,
         )
     close = difflib.get_close_matches(name.lower(), CORPORA, n=1)
@@ -329,6 +329,15 @@ def _look(corpus, root=None):
     bases = [root] if root is not None else paths.data_roots()
     places = [base / corpus.name for base in bases] + bases * (root is not None)
     return next((place for place in places if place.is_dir() and any(place.iterdir())), None), places
+
+
+def _recognised(corpus, place):
+    try:
+        if place is not None:
+            corpus.recognise(place)
+    except CorpusError as error:
+        return {"found": None, "problem": str(error)}
+    return {"found": place, "problem": None}
 
 
 def _make(corpus):

@@ -116,7 +116,7 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
         raise ConfigError(f"emotions is {emotions!r}: it must be 'four' or 'all'")
     if wrong := [name for name, value in (("merge_excited", merge_excited), ("scripted", scripted)) if value]:
         raise ConfigError(f"{' and '.join(wrong)} must be false for EMO-DB, which has no such turns")
-    folder, names, strange = _find(Path(root).expanduser().absolute())
+    folder, names, strange = find_recordings(Path(root).expanduser().absolute())
     if strange:
         warnings.warn(
             f"EMO-DB: left out {len(strange)} file(s) in {folder} whose names are not speaker, text, emotion, version"
@@ -161,7 +161,7 @@ def _listed(names, limit=20):
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
-def _find(root):
+def find_recordings(root):
     """Return the folder of the recordings, the recordings' names (sorted) and the strange names beside them."""
     if not root.is_dir():
         raise CorpusError(f"EMO-DB: there is no folder {root}. {GET}")
@@ -254,7 +254,7 @@ def _is_there(folder):
     if not any(folder.iterdir()):
         return False
     try:
-        _, names, _ = _find(folder)
+        _, names, _ = find_recordings(folder)
     except CorpusError as error:
         raise CorpusError(
             f"{folder} is there but is no copy of EMO-DB that could be read. Move it away and run it again. ({error})"

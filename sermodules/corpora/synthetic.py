@@ -24,6 +24,7 @@ neither on the number of workers nor on which turns are made.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -661,12 +662,19 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
     Raises
     ------
     CorpusError
-        If the folder does not hold such a corpus.
+        If the folder does not hold such a corpus, or one that another version of the generator made.
     ConfigError
         If an option is not allowed.
     """
     from sermodules.corpora import iemocap
 
+    readme = Path(root) / "README.txt"
+    made = re.search(r"synthetic, version (\d+)", readme.read_text(encoding="utf-8")) if readme.is_file() else None
+    if made and int(made[1]) != VERSION:
+        raise CorpusError(
+            f"{root} was made by version {made[1]} of the generator, and this is version {VERSION}."
+            " Delete the folder; the corpus is made anew at its next use."
+        )
     return iemocap.load(root, emotions=emotions, merge_excited=merge_excited, scripted=scripted, check_counts=False)
 
 
