@@ -187,7 +187,8 @@ def test_killed_kernel_is_a_failed_run_with_its_notebook(tmp_path, tones, monkey
 
     cell = nbformat.v4.new_code_cell("import os\nos.kill(os.getpid(), 9)")
     source = tmp_path / "dies.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), source)
+    language = {"language_info": {"name": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=language), source)
     monkeypatch.setattr(study, "notebook", lambda: source)
     path = write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1], seeds=[1])
     plan = study.load(path)
