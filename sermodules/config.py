@@ -28,7 +28,7 @@ PRESETS = {
         "epochs": 6,
         "patience": 6,
     },
-    "teaching": {"width": 1 / 8, "learning_rate": 1e-3, "epochs": 15, "patience": 6},
+    "teaching": {"width": 1 / 8, "batch_size": 16, "learning_rate": 1e-3, "epochs": 15, "patience": 8},
     "paper": {},
 }
 
