@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 
+from sermodules.config import RunConfig
 from sermodules.errors import TrainingError
 
 
@@ -34,11 +35,9 @@ def _stderr_dropped():
 with _stderr_dropped():
     import keras
 
-_threads = None
-
 
 def use_threads(count):
-    """Fix the number of threads of TensorFlow's operations; call before the first one runs.
+    """Fix the number of threads of TensorFlow's operations. On import it is that of a default `RunConfig`.
 
     The number changes the order of floating-point sums, so it changes results in the last digits, and training makes these
     grow: it is part of a `RunConfig`, and it cannot change within a process. Other backends choose for themselves.
@@ -50,10 +49,9 @@ def use_threads(count):
     Raises
     ------
     TrainingError
-        If this process has computed with another number before.
+        If an operation has run with another number.
     """
-    global _threads
-    if keras.backend.backend() != "tensorflow" or _threads == count:
+    if keras.backend.backend() != "tensorflow":
         return
     threading = sys.modules["tensorflow"].config.threading
     try:
@@ -61,7 +59,10 @@ def use_threads(count):
         threading.set_inter_op_parallelism_threads(count)
     except RuntimeError:  # its devices are set up, because an operation has run
         raise TrainingError(
-            f"this process already computes with {_threads or 'another number of'} threads and cannot change to {count}: "
+            f"this process has computed with another number of threads and cannot change to {count}: "
             "restart the kernel and let sermodules compute first, or start a new process"
         ) from None
-    _threads = count
+
+
+with contextlib.suppress(TrainingError):  # somebody computed before: a run that needs another number will say so
+    use_threads(RunConfig.threads)

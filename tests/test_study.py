@@ -138,6 +138,7 @@ def test_interrupted_study_goes_on(tmp_path, tones, end):
     driver = subprocess.Popen(
         [sys.executable, "-m", "sermodules", "study", "run", str(path), "--out", str(out), "--workers", "1"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job of a shell ignores it
     )  # fmt: skip
     plan = study.load(path)
     deadline = time.monotonic() + 240

@@ -207,11 +207,12 @@ def test_threads_cannot_change_within_a_process(tones):
         models.build(tiny(tones, threads=3), 4)
 
 
-def test_threads_are_refused_when_others_computed_first():
+def test_default_threads_hold_for_who_computes_first_and_others_are_refused():
     script = (
         "from sermodules import models; from sermodules.backend import keras; from sermodules.config import RunConfig\n"
         "keras.ops.ones(3) + 1\n"
-        "models.build(RunConfig.create(preset='smoke'), 4)"
+        "models.build(RunConfig.create(preset='smoke'), 4)\n"
+        "models.build(RunConfig.create(preset='smoke', threads=3), 4)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 1 and "restart the kernel" in done.stderr
+    assert done.returncode == 1 and "cannot change to 3: restart the kernel" in done.stderr
