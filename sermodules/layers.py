@@ -1,8 +1,9 @@
-"""The layers that turn a sequence of frames into one vector.
+"""The layers that Keras does not have: two kinds of self-attention, four kinds of pooling over time, one batch normalisation.
 
-Every layer here takes ``(batch, time, features)`` and an optional mask ``(batch, time)`` (true where there is speech), and
-with ``return_attention=True`` also returns its weights, so that a chapter can draw where it looks. They use `keras.ops` only,
-so they run on every Keras backend.
+Self-attention turns a sequence into a sequence, which is then averaged; pooling turns it into one vector. Both take
+``(batch, time, features)`` and an optional mask ``(batch, time)`` (true where there is speech), and with
+``return_attention=True`` also return their weights, so that a chapter can draw where they look. All layers use `keras.ops`
+only, so they run on every Keras backend.
 """
 
 from sermodules.backend import keras
@@ -15,11 +16,13 @@ _FAR_BELOW = -1e9  # a score whose softmax weight is exactly zero
 
 def _softmax(scores, allowed):
     """Softmax over the last axis among the allowed entries, in float32 whatever the policy; no entry allowed gives 0."""
-    scores = ops.cast(scores, "float32")
-    if allowed is None:
-        return ops.softmax(scores, axis=-1)
-    weights = ops.softmax(ops.where(allowed, scores, _FAR_BELOW), axis=-1)
+    weights = ops.softmax(ops.where(allowed, ops.cast(scores, "float32"), _FAR_BELOW), axis=-1)
     return ops.where(allowed, weights, 0.0)
+
+
+def _allowed(x, mask):
+    """Say which frames count, (batch, time): those of the mask, or all if there is none (then the batch is 1)."""
+    return ops.ones_like(x[:1, :, 0], dtype="bool") if mask is None else ops.cast(mask, "bool")
 
 
 @keras.saving.register_keras_serializable("sermodules")
@@ -83,8 +86,7 @@ class LocalSelfAttention(keras.layers.Layer):
 
     def call(self, x, mask=None, return_attention=False):
         """Return ``(batch, time, features)``, and the weights ``(batch, time, width)`` if asked for."""
-        inside = ops.ones_like(x[:1, :, 0], dtype="bool") if mask is None else ops.cast(mask, "bool")
-        allowed = ops.stack(self._windows(inside), axis=-1)
+        allowed = ops.stack(self._windows(_allowed(x, mask)), axis=-1)
         query = ops.matmul(x, self.w_t) + self.b_h
         keys = self._windows(ops.matmul(x, self.w_x))
         hidden = ops.tanh(ops.expand_dims(query, 2) + ops.stack(keys, axis=2))
@@ -108,7 +110,85 @@ class LocalSelfAttention(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("sermodules")
-class AdditivePooling(keras.layers.Layer):
+class ScaledDotAttention(keras.layers.Layer):
+    """Scaled dot-product self-attention, as the paper prints it in its equations 4 to 7 [1]_.
+
+    The paper prints these equations but names another layer, `LocalSelfAttention` (chapter "Attention versus
+    self-attention"). With x_i the frame at time i, and three learned matrices::
+
+        Q_i = W_q x_i,  K_i = W_k x_i,  V_i = W_v x_i
+        Attention(Q, K, V) = softmax(Q K^T / sqrt(d_k)) V
+
+    Notes
+    -----
+    Input ``(batch, time, features)``; output the same shape, and with ``return_attention=True`` the weights
+    ``(batch, time, time)``, where entry (t, t') is the weight of frame t' in the output of frame t. A masked frame gets no
+    weight. Scores are scaled before the product, and their softmax is taken in float32.
+
+    As printed, there are no biases, no output projection, no residual connection and no encoding of time. Open: the paper
+    gives neither the number of heads nor d_k nor the size of V. Here there is one head, as nothing in the equations splits
+    or joins, and all three sizes are the number of features, as for one head in [2]_; so the output has the input's shape,
+    as that of `LocalSelfAttention` has. The initial weights are drawn as there.
+
+    References
+    ----------
+    .. [1] Bhushan et al. 2022, section 2.2.2.
+    .. [2] A. Vaswani, N. Shazeer, N. Parmar, J. Uszkoreit, L. Jones, A. N. Gomez, L. Kaiser, I. Polosukhin, "Attention is
+       all you need", NIPS 2017.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        """Make the weights: W_q, W_k and W_v, each (features, features)."""
+        shape = (input_shape[-1], input_shape[-1])
+        self.w_q = self.add_weight(name="w_q", shape=shape, initializer="glorot_normal")
+        self.w_k = self.add_weight(name="w_k", shape=shape, initializer="glorot_normal")
+        self.w_v = self.add_weight(name="w_v", shape=shape, initializer="glorot_normal")
+
+    def call(self, x, mask=None, return_attention=False):
+        """Return ``(batch, time, features)``, and the weights ``(batch, time, time)`` if asked for."""
+        queries = ops.matmul(x, self.w_q) / self.w_k.shape[-1] ** 0.5
+        scores = ops.matmul(queries, ops.swapaxes(ops.matmul(x, self.w_k), 1, 2))
+        weights = _softmax(scores, ops.expand_dims(_allowed(x, mask), 1))
+        output = ops.matmul(ops.cast(weights, x.dtype), ops.matmul(x, self.w_v))
+        return (output, weights) if return_attention else output
+
+
+class _Pooling(keras.layers.Layer):
+    """A weighted sum over time; the weights are the softmax of a score of each frame, which a subclass defines.
+
+    Input ``(batch, time, features)``; output ``(batch, features)``, and with ``return_attention=True`` the weights
+    ``(batch, time)``, which sum to 1. A masked frame gets no weight. The sum is taken in float32.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def score(self, x):
+        """Return the score of each frame, ``(batch, time)``."""
+        raise NotImplementedError
+
+    def pool(self, x, allowed):
+        """Return the vectors ``(batch, features)`` and the weights ``(batch, time)``."""
+        weights = _softmax(self.score(x), allowed)
+        return ops.sum(ops.expand_dims(weights, -1) * ops.cast(x, "float32"), axis=1), weights
+
+    def call(self, x, mask=None, return_attention=False):
+        """Return ``(batch, features)``, and the weights ``(batch, time)`` if asked for."""
+        output, weights = self.pool(x, _allowed(x, mask))
+        output = ops.cast(output, x.dtype)
+        return (output, weights) if return_attention else output
+
+    def compute_mask(self, x, mask=None):
+        """Return None: there is no time axis left to mask."""
+
+
+@keras.saving.register_keras_serializable("sermodules")
+class AdditivePooling(_Pooling):
     """Additive attention with a learned query: the pooling of Model 1 (chapter "Attention versus self-attention").
 
     The paper takes its attention from Bahdanau et al. [1]_. There a decoder's state asks; here there is no decoder, so the
@@ -118,26 +198,35 @@ class AdditivePooling(keras.layers.Layer):
         a_t = exp(e_t) / sum over t' of exp(e_t')
         c   = sum over t of a_t h_t
 
+    With one unit and ``activation="sigmoid"`` it is the attention of the public code of ACRNN [2]_: softmax over time of
+    u sigmoid(w . h_t + b), with w as long as h_t, and numbers b and u. As a sigmoid lies between 0 and 1, no frame's score is
+    further than u from another's. ACRNN's publication has another score: see `LinearPooling`.
+
     Parameters
     ----------
     units : int
         Size of the hidden layer of the score.
+    activation : str
+        Name of a Keras activation, "tanh" in [1]_.
 
     Notes
     -----
     Input ``(batch, time, features)``; output ``(batch, features)``, and with ``return_attention=True`` the weights
-    ``(batch, time)``, which sum to 1.
+    ``(batch, time)``, which sum to 1. A masked frame gets no weight.
 
     References
     ----------
     .. [1] D. Bahdanau, K. Cho, Y. Bengio, "Neural machine translation by jointly learning to align and translate",
        ICLR 2015, appendix A.1.2.
+    .. [2] https://github.com/xuanjihe/speech-emotion-recognition
     """
 
-    def __init__(self, units=32, **kwargs):
+    def __init__(self, units=32, activation="tanh", **kwargs):
         super().__init__(**kwargs)
+        if units < 1:
+            raise ValueError(f"units must be at least 1, not {units}")
         self.units = units
-        self.supports_masking = True
+        self.activation = keras.activations.get(activation)
 
     def build(self, input_shape):
         """Make the weights: W (features, units), b (units,), v (units, 1)."""
@@ -145,16 +234,120 @@ class AdditivePooling(keras.layers.Layer):
         self.b = self.add_weight(name="b", shape=(self.units,), initializer="zeros")
         self.v = self.add_weight(name="v", shape=(self.units, 1), initializer="glorot_normal")
 
-    def call(self, x, mask=None, return_attention=False):
-        """Return ``(batch, features)``, and the weights ``(batch, time)`` if asked for."""
-        scores = ops.squeeze(ops.matmul(ops.tanh(ops.matmul(x, self.w) + self.b), self.v), -1)
-        weights = _softmax(scores, None if mask is None else ops.cast(mask, "bool"))
-        output = ops.sum(ops.expand_dims(ops.cast(weights, x.dtype), -1) * x, axis=1)
-        return (output, weights) if return_attention else output
-
-    def compute_mask(self, x, mask=None):
-        """Return None: there is no time axis left to mask."""
+    def score(self, x):
+        """Return v . activation(W h_t + b) of each frame."""
+        return ops.squeeze(ops.matmul(self.activation(ops.matmul(x, self.w) + self.b), self.v), -1)
 
     def get_config(self):
         """Return the constructor's arguments."""
-        return {**super().get_config(), "units": self.units}
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": keras.activations.serialize(self.activation),
+        }
+
+
+@keras.saving.register_keras_serializable("sermodules")
+class LinearPooling(_Pooling):
+    """Attention with a linear score: ACRNN's as published [1]_, equation 4.
+
+    ::
+
+        a_t = exp(w . h_t) / sum over t' of exp(w . h_t')
+        c   = sum over t of a_t h_t
+
+    A bias would be the same for all frames and would cancel. The authors' code computes another score: see
+    `AdditivePooling`.
+
+    Notes
+    -----
+    Input ``(batch, time, features)``; output ``(batch, features)``, and with ``return_attention=True`` the weights
+    ``(batch, time)``, which sum to 1. A masked frame gets no weight.
+
+    References
+    ----------
+    .. [1] M. Chen, X. He, J. Yang, H. Zhang, "3-D convolutional recurrent neural networks with attention model for speech
+       emotion recognition", IEEE Signal Processing Letters 25(10), 2018.
+    """
+
+    def build(self, input_shape):
+        """Make the weights: w (features, 1)."""
+        self.w = self.add_weight(name="w", shape=(input_shape[-1], 1), initializer="glorot_normal")
+
+    def score(self, x):
+        """Return w . h_t of each frame."""
+        return ops.squeeze(ops.matmul(x, self.w), -1)
+
+
+@keras.saving.register_keras_serializable("sermodules")
+class MeanPooling(_Pooling):
+    """The mean over time: every frame that is not masked has the same weight, and nothing is learned.
+
+    Notes
+    -----
+    Input ``(batch, time, features)``; output ``(batch, features)``, and with ``return_attention=True`` the weights
+    ``(batch, time)``, 1 over the number of frames that are not masked.
+    """
+
+    def score(self, x):
+        """Return 0 for each frame."""
+        return ops.zeros_like(x[:, :, 0])
+
+
+@keras.saving.register_keras_serializable("sermodules")
+class MaxPooling(_Pooling):
+    """The maximum over time of each feature; nothing is learned.
+
+    Notes
+    -----
+    Input ``(batch, time, features)``; output ``(batch, features)``, and with ``return_attention=True`` the weights
+    ``(batch, time)``, which sum to 1. A masked frame is never the maximum.
+
+    Each feature takes its maximum from a frame of its own, so there is no single weight to report. Here the weight of a
+    frame is the share of the features whose maximum lies there; a feature with its maximum at n frames counts 1/n at each.
+    It is the mean over features of the gradient of the maximum, and is for looking at: the output is not the sum of the
+    frames with these weights.
+    """
+
+    def pool(self, x, allowed):
+        """Return the maxima ``(batch, features)`` and the shares ``(batch, time)``."""
+        inside = ops.expand_dims(allowed, -1)
+        highest = ops.max(ops.where(inside, x, float("-inf")), axis=1, keepdims=True)
+        hits = ops.cast(ops.logical_and(inside, ops.equal(x, highest)), "float32")
+        weights = ops.mean(hits / ops.maximum(ops.sum(hits, axis=1, keepdims=True), 1.0), axis=-1)
+        output = ops.where(ops.any(inside, axis=1), ops.squeeze(highest, 1), 0.0)  # 0 if every frame is masked
+        return output, weights
+
+
+@keras.saving.register_keras_serializable("sermodules")
+class BatchStatisticsNormalization(keras.layers.Layer):
+    """Batch normalisation [1]_ with the minibatch's own mean and variance, in training and at prediction.
+
+    The public code of ACRNN [2]_ normalises so: a segment's posterior depends on which segments are tested with it. It is a
+    bug, and kept here only to measure what it does. `keras.layers.BatchNormalization` cannot show it in a functional model:
+    prediction sets its ``training`` to false, even if the layer was called with ``training=True``.
+
+    Notes
+    -----
+    Input ``(..., features)``; output the same shape: ``scale (x - mean) / sqrt(variance + 0.001) + shift``, with the mean and
+    variance over all axes but the last. It computes in float32. There are no moving averages: 2 parameters a feature, where
+    Keras counts 4. Open: ACRNN's epsilon is not known here; 0.001 is Keras'.
+
+    References
+    ----------
+    .. [1] S. Ioffe, C. Szegedy, "Batch normalization: Accelerating deep network training by reducing internal covariate
+       shift", ICML 2015.
+    .. [2] https://github.com/xuanjihe/speech-emotion-recognition
+    """
+
+    def build(self, input_shape):
+        """Make the weights: scale and shift, each (features,)."""
+        self.scale = self.add_weight(name="scale", shape=(input_shape[-1],), initializer="ones")
+        self.shift = self.add_weight(name="shift", shape=(input_shape[-1],), initializer="zeros")
+
+    def call(self, x):
+        """Return the normalised input."""
+        exact = ops.cast(x, "float32")
+        mean, variance = ops.moments(exact, axes=list(range(len(x.shape) - 1)))
+        scale, shift = (ops.cast(weight, "float32") for weight in (self.scale, self.shift))
+        return ops.cast(ops.batch_normalization(exact, mean, variance, -1, shift, scale, epsilon=1e-3), x.dtype)

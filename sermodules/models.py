@@ -1,8 +1,19 @@
 """The networks: encoder x attention x gender, put together from a `RunConfig`."""
 
+import pandas as pd
+
+from sermodules import baselines, gender
 from sermodules.backend import keras, use_threads
 from sermodules.features import BANDS, CHANNELS
-from sermodules.layers import AdditivePooling, LocalSelfAttention
+from sermodules.layers import (
+    AdditivePooling,
+    BatchStatisticsNormalization,
+    LinearPooling,
+    LocalSelfAttention,
+    MaxPooling,
+    MeanPooling,
+    ScaledDotAttention,
+)
 from sermodules.segments import FRAMES
 
 layers = keras.layers
@@ -24,7 +35,7 @@ def encoder(x, mask, config):
     x : KerasTensor, shape (batch, 300, 40, 3)
     mask : KerasTensor or None, shape (batch, 150)
     config : RunConfig
-        ``width``, ``conv_layers`` and ``pool`` matter.
+        ``width``, ``conv_layers``, ``pool`` and ``batch_norm`` matter.
 
     Returns
     -------
@@ -47,6 +58,10 @@ def encoder(x, mask, config):
             )(x)
     x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="frames")(x)
     x = layers.Dense(_size(768, config.width), name="linear")(x)
+    if config.batch_norm != "none":
+        normalisation = BatchStatisticsNormalization if config.batch_norm == "batch" else layers.BatchNormalization
+        x = normalisation(name="batch_norm")(x)
+        x = layers.LeakyReLU(negative_slope=0.01, name="linear_activation")(x)
     return layers.Bidirectional(layers.LSTM(_size(128, config.width), return_sequences=True), name="bilstm")(
         x, mask=mask
     )
@@ -57,37 +72,66 @@ def _seq_self(x, mask):
     return layers.GlobalAveragePooling1D(name="pooled")(x, mask=mask)
 
 
+def _scaled_dot(x, mask):
+    x = ScaledDotAttention(name="attention")(x, mask=mask)
+    return layers.GlobalAveragePooling1D(name="pooled")(x, mask=mask)
+
+
 def _additive(x, mask):
     return AdditivePooling(ATTENTION_UNITS, name="attention")(x, mask=mask)
 
 
+def _acrnn(x, mask):
+    return LinearPooling(name="attention")(x, mask=mask)
+
+
+def _acrnn_code(x, mask):
+    return AdditivePooling(1, "sigmoid", name="attention")(x, mask=mask)
+
+
 def _mean(x, mask):
-    return layers.GlobalAveragePooling1D(name="pooled")(x, mask=mask)
+    return MeanPooling(name="attention")(x, mask=mask)
 
 
-#: From ``(batch, time, features)`` to ``(batch, features)``: the values of `RunConfig.attention`.
-ATTENTIONS = {"additive": _additive, "seq_self": _seq_self, "mean": _mean}
+def _max(x, mask):
+    return MaxPooling(name="attention")(x, mask=mask)
 
 
-def gender_embedding(gender):
+#: From ``(batch, time, features)`` to ``(batch, features)``: the values of `RunConfig.attention`. Each has a layer named
+#: "attention" that can return its weights.
+ATTENTIONS = {
+    "seq_self": _seq_self,
+    "scaled_dot": _scaled_dot,
+    "additive": _additive,
+    "acrnn": _acrnn,
+    "acrnn_code": _acrnn_code,
+    "mean": _mean,
+    "max": _max,
+}
+
+
+def gender_branch(gender, direct=False):
     """Turn a gender, 0 (female) or 1 (male), into 64 numbers, as in the paper's section 2.3.
 
     Parameters
     ----------
     gender : KerasTensor of int, shape (batch, 1)
+    direct : bool
+        Look the 64 numbers up directly, without the 300 between.
 
     Returns
     -------
     KerasTensor, shape (batch, 64)
         A table of two rows of 300, a dense layer of 64 (linear: the paper names no activation), flattened.
     """
-    x = layers.Embedding(2, GENDER_DIMENSIONS, name="gender_embedding")(gender)
-    x = layers.Dense(GENDER_UNITS, name="gender_dense")(x)
+    x = layers.Embedding(2, GENDER_UNITS if direct else GENDER_DIMENSIONS, name="gender_embedding")(gender)
+    if not direct:
+        x = layers.Dense(GENDER_UNITS, name="gender_dense")(x)
     return layers.Flatten(name="gender_flat")(x)
 
 
 def build(config, classes):
-    """Make the network of a configuration, with its initial weights drawn from the configuration's seed.
+    """Make the model of a configuration, with its initial weights drawn from the configuration's seed.
 
     Parameters
     ----------
@@ -97,13 +141,15 @@ def build(config, classes):
 
     Returns
     -------
-    keras.Model
-        Its inputs are a dict: ``log_mel`` (batch, 300, 40, 3); ``gender`` (batch, 1) unless ``config.gender`` is "none";
+    keras.Model or Baseline
+        The network's inputs are a dict: ``log_mel`` (batch, 300, 40, 3); ``gender`` (batch, 1) if it is told one;
         ``mask`` (batch, 300), true where there is speech, if ``config.padding`` is "masked". Its output is the logits,
         (batch, classes) in float32: their softmax is the segment's posterior.
     """
     use_threads(config.threads)
     keras.utils.set_random_seed(config.seed)
+    if config.model in baselines.BASELINES:
+        return baselines.get(config.model)(config, classes)
     keras.config.set_dtype_policy(config.precision)
     try:
         inputs = {"log_mel": keras.Input((FRAMES, BANDS, CHANNELS), name="log_mel", dtype="float32")}
@@ -113,9 +159,10 @@ def build(config, classes):
             mask = inputs["mask"][:, ::2]  # a pooled frame counts if the first of its two frames is speech
         x = encoder(inputs["log_mel"], mask, config)
         x = ATTENTIONS[config.attention](x, mask)
-        if config.gender == "embedding":
+        if config.gender in gender.INPUT:
             inputs["gender"] = keras.Input((1,), name="gender", dtype="int32")
-            x = layers.Concatenate(name="with_gender")([x, gender_embedding(inputs["gender"])])
+            branch = gender_branch(inputs["gender"], direct=config.gender == "embedding64")
+            x = layers.Concatenate(name="with_gender")([x, branch])
         if config.dense_units:
             x = layers.Dense(config.dense_units, activation="relu", name="dense")(x)
         logits = layers.Dense(classes, name="logits", dtype="float32")(x)
@@ -124,31 +171,50 @@ def build(config, classes):
         keras.config.set_dtype_policy("float32")
 
 
+def parameters(model):
+    """List the layers of a model.
+
+    Parameters
+    ----------
+    model : keras.Model or Baseline
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a layer (of a baseline, a row a step): ``layer``, ``output`` (its shape, without the batch) and ``parameters``.
+    """
+    if isinstance(model, baselines.Baseline):
+        return model.parameters()
+    rows = [(layer.name, str(tuple(layer.output.shape[1:])), layer.count_params()) for layer in model.layers]
+    return pd.DataFrame(rows, columns=["layer", "output", "parameters"])
+
+
 def attention_weights(model, inputs):
     """Say where a network looks.
 
     Parameters
     ----------
     model : keras.Model
-        From `build`, with an attention that has weights.
+        A network from `build`.
     inputs : dict of numpy.ndarray
         n segments, as the model takes them.
 
     Returns
     -------
     numpy.ndarray of float32
-        (n, 150) for Model 1: the weight of each frame in the sum. (n, 150, 15) for Model 2: entry j of frame t is the weight
-        of frame t - 7 + j. Either sums to 1 over its last axis.
+        What depends on ``config.attention``:
 
-    Raises
-    ------
-    ValueError
-        If the model pools without weights (``attention="mean"``).
+        - "additive", "acrnn", "acrnn_code": (n, 150), the weight of each frame in the sum.
+        - "mean": (n, 150), the same for every frame.
+        - "max": (n, 150), the share of the features whose maximum lies at each frame.
+        - "seq_self": (n, 150, 15), where entry j of frame t is the weight of frame t - 7 + j.
+        - "scaled_dot": (n, 150, 150), where entry t' of frame t is the weight of frame t'.
+
+        The weights sum to 1 over the last axis. A masked frame has none; where all frames that "seq_self" could weigh are
+        masked, all are 0.
     """
-    if "attention" not in [layer.name for layer in model.layers]:
-        raise ValueError("this model has no attention layer: it pools by the mean, so every frame has the same weight")
     layer = model.get_layer("attention")
     sequence = keras.Model(model.input, layer._inbound_nodes[0].arguments.args[0]).predict_on_batch(inputs)
-    mask = inputs["mask"][:, ::2] if "mask" in inputs else None
+    mask = inputs["mask"][:, ::2] if "mask" in model.input else None
     _, weights = layer(sequence, mask=mask, return_attention=True)
     return keras.ops.convert_to_numpy(weights)

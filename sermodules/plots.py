@@ -123,6 +123,33 @@ def plot_folds(table, ax, chance=None):
     return ax
 
 
+def plot_intervals(table, ax, chance=None):
+    """Draw the UAR of configurations with their intervals, one below the other (chapter "The study").
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `sermodules.report.tables`, key ``configurations``: ``Configuration``, ``UAR (%)``, ``Low (%)``, ``High (%)``.
+    ax : matplotlib.axes.Axes
+    chance : float, optional
+        UAR of guessing (%), drawn as a dotted line.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    _opaque(ax)
+    rows = np.arange(len(table))[::-1]
+    ax.hlines(rows, table["Low (%)"], table["High (%)"], color=CONFIGURATION_COLOURS[0], linewidth=2)
+    ax.plot(table["UAR (%)"], rows, "o", color=CONFIGURATION_COLOURS[0])
+    if chance is not None:
+        ax.axvline(chance, color="black", linestyle=":", linewidth=1)
+    ax.set_yticks(rows, table["Configuration"])
+    ax.set_xlabel("UAR (%)")
+    ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
 def plot_log_mel(log_mel, ax, hop=0.01):
     """Draw a log-Mel spectrogram (chapter "One fold").
 

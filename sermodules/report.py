@@ -1,4 +1,7 @@
-"""The paper's Tables 1 to 4, of a study's runs, with what the paper reported beside them."""
+"""A study's runs in tables: the paper's Tables 1 to 4, all configurations with their uncertainty, and the claims ledger.
+
+What the paper reported stands beside ours.
+"""
 
 import dataclasses
 import re
@@ -9,18 +12,50 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sermodules import paper, plots
-from sermodules.config import RunConfig
+from sermodules import paper, plots, statistics
+from sermodules.config import LISTENS, RunConfig
 from sermodules.errors import SermodulesError, StoreError
 
-#: Names of the models.
-NAMES = {"model1": "Model 1", "model2": "Model 2"}
+#: Names of the models, in the order of the tables.
+NAMES = {
+    "model1": "Model 1",
+    "model2": "Model 2",
+    "acrnn": "ACRNN",
+    "acrnn_code": "ACRNN as coded",
+    "cnn_lstm_vtlp": "CNN+LSTM, VTLP",
+    "dnn_elm": "DNN-ELM",
+    "svm_compare": "ComParE + SVM",
+    "svm_egemaps": "eGeMAPS + SVM",
+    "majority": "Majority class",
+    "stratified": "Stratified random",
+}
+
+#: The paper's own two models: the rows and columns of its tables.
+PAPERS = ("model1", "model2")
 
 _CONFUSIONS = {"model1": paper.TABLE3, "model2": paper.TABLE4}
+#: Which of our models stand under each line of the paper's Table 2. What it does not have comes under its last line.
+_LINES = {
+    "DNN-ELM": ("dnn_elm",),
+    "CNN-LSTM": ("cnn_lstm_vtlp",),
+    "Model 1": ("model1",),
+    "Model 2": ("model2", "acrnn", "acrnn_code", "svm_compare", "svm_egemaps", "majority", "stratified"),
+}
 _MAX_COLUMNS = 4  # confusion matrices side by side
+_MAX_BARS = 6  # configurations whose folds are drawn side by side
 _DATA = ("corpus", "emotions", "merge_excited", "scripted")  # the settings that say which utterances are read
 _NONE = "–"
-_WORDS = ("Fold", "Session", "Speaker", "Gender", "Method", "Corpus", "True")  # columns that are not numbers
+_WORDS = (
+    "Fold",
+    "Session",
+    "Speaker",
+    "Gender",
+    "Method",
+    "Corpus",
+    "True",
+    "Configuration",
+    "Reference",
+)  # columns that are not numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +64,14 @@ class _Configuration:
 
     `folds` has one row a fold, sorted: ``fold, session, speaker, gender, wa, uar`` (%, means over the seeds), ``seeds``
     (how many), ``n`` (utterances) and ``lacking`` (classes that the speaker does not have). `confusion` is in % of the
-    true class.
+    true class, pooled over the folds. `standard` says that the configuration is what its model's name stands for.
     """
 
     label: str
     config: RunConfig
     folds: pd.DataFrame
     confusion: pd.DataFrame
+    standard: bool
 
 
 def tables(results, study=None):
@@ -52,7 +88,9 @@ def tables(results, study=None):
     -------
     dict of str to pandas.DataFrame
         ``table1`` (WA and UAR of each fold, last row the mean), ``table2`` (UAR, mean and SD over the folds), ``table3``
-        and ``table4`` (confusion matrices of Model 1 and Model 2, rows in % of the true class). Percentages as floats;
+        and ``table4`` (confusion matrices of Model 1 and Model 2, rows in % of the true class), as in the paper;
+        ``configurations`` (a row each, with intervals over the speakers, parameters and seconds), ``comparisons`` (see
+        `statistics.compare`) and ``confusions`` (of every configuration, pooled and fold-averaged). Percentages as floats;
         NaN where there is nothing to report.
 
     Raises
@@ -60,11 +98,60 @@ def tables(results, study=None):
     SermodulesError
         If there are no results, a run is there twice, or runs on the same corpus read different data.
     """
-    return _tables(_configurations(list(results), _planned(study)))
+    results = list(results)
+    return _tables(_configurations(results, _planned(study)), results)
+
+
+def scores(results, study=None):
+    """Put the scores of runs in one table, as `sermodules.statistics` and `sermodules.claims` take them.
+
+    Parameters
+    ----------
+    results : iterable of RunResult
+    study : Study, optional
+        Names the configurations alike while some of them have no run yet.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a run: ``configuration`` (as the report names it), ``corpus``, ``preset``, ``model``, ``attention``,
+        ``gender``, ``fold``, ``speaker``, ``seed``, ``uar``, ``wa`` and a column ``recall_<class>`` for each class (%, NaN
+        where the speaker lacks it), ``parameters``, ``seconds`` (training and prediction) and ``run`` (its id).
+
+    Raises
+    ------
+    SermodulesError
+        As `tables`.
+    """
+    results = list(results)
+    _check(results)
+    labels = _cells(results, _planned(study))
+    rows = []
+    for result in results:
+        config, found = result.config, result.metrics
+        seconds = result.provenance.get("seconds", {})
+        rows.append(
+            {"configuration": labels[_cell(config)], "corpus": _corpus(config.corpus)}
+            | {name: getattr(config, name) for name in ("preset", "model", "attention", "gender", "fold")}
+            | {
+                "speaker": found["test_speaker"],
+                "seed": config.seed,
+                "uar": 100 * found["uar"],
+                "wa": 100 * found["wa"],
+            }
+            | {f"recall_{name}": np.nan if rate is None else 100 * rate for name, rate in found["recalls"].items()}
+            | {"parameters": found.get("parameters"), "seconds": sum(seconds.values()) if seconds else np.nan}
+            | {"run": config.run_id}
+        )
+    order = {label: number for number, label in enumerate(labels.values())}
+    return pd.DataFrame(rows).sort_values(
+        ["configuration", "fold", "seed"], key=lambda column: column.map(order) if column.name == "configuration" else column,
+        ignore_index=True,
+    )  # fmt: skip
 
 
 def write(results, folder, study):
-    """Write the report of a study: ``report.md``, ``table1.csv`` to ``table4.csv`` and ``report.png``.
+    """Write the report of a study: ``report.md``, a CSV for each of its `tables`, ``scores.csv`` and ``report.png``.
 
     Parameters
     ----------
@@ -91,12 +178,13 @@ def write(results, folder, study):
         configurations = _configurations(results, _planned(study))
     except SermodulesError as error:
         raise SermodulesError(f"cannot report the study {name}: {error}") from error
-    frames = _tables(configurations)
-    figure, alt = _figure(configurations)
+    frames = _tables(configurations, results)
+    figure, alt = _figure(configurations, frames["configurations"])
     missing = _missing(results, _planned(study))
     text = _markdown(name, about, results, configurations, frames, alt, missing)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        scores(results).to_csv(folder / "scores.csv", index=False, float_format="%.6f", lineterminator="\n")
         for key, frame in frames.items():
             frame.to_csv(folder / f"{key}.csv", index=False, float_format="%.2f", lineterminator="\n")
         figure.savefig(folder / "report.png", dpi=130, facecolor="white")
@@ -130,7 +218,12 @@ def _configurations(results, planned):
     groups = {cell: [] for cell in labels}
     for result in results:
         groups[_cell(result.config)].append(result)
-    return [_Configuration(labels[cell], cell, _by_fold(runs), _pooled(runs)) for cell, runs in groups.items() if runs]
+    shown = _shown(labels)
+    return [
+        _Configuration(labels[cell], cell, _by_fold(runs), _pooled(runs), not _unusual(cell, shown))
+        for cell, runs in groups.items()
+        if runs
+    ]
 
 
 def _check(results):
@@ -158,15 +251,35 @@ def _check(results):
 
 
 def _labels(cells):
-    """Name each configuration by its model and the settings in which the configurations differ."""
-    shown = []
-    for field in dataclasses.fields(RunConfig):
-        name = field.name
-        differs = len({getattr(cell, name) for cell in cells}) > 1
-        implied = name != "preset" and all(getattr(cell, name) == getattr(_supplied(cell), name) for cell in cells)
-        if differs and not implied and name != "model":
-            shown.append(name)
-    return {cell: ", ".join([NAMES[cell.model], *(_setting(cell, name) for name in shown)]) for cell in cells}
+    """Name each configuration by its model and by the settings in which it differs from others and from its model's own.
+
+    Where all is about one setting, every configuration names it.
+    """
+    shown = _shown(cells)
+    always = [name for name in ("corpus", "preset") if name in shown]
+    unusual = {cell: _unusual(cell, shown) for cell in cells}
+    topics = {name for names in unusual.values() for name in names}
+    if len(topics) == 1:
+        (topic,) = topics
+        unusual = {cell: [topic] * (topic in LISTENS.get(cell.model, topics)) for cell in cells}
+    return {
+        cell: ", ".join([NAMES[cell.model], *(_setting(cell, name) for name in [*always, *unusual[cell]])])
+        for cell in cells
+    }
+
+
+def _shown(cells):
+    """Return the fields in which configurations differ, but for the model."""
+    names = [field.name for field in dataclasses.fields(RunConfig) if field.name != "model"]
+    return [name for name in names if len({getattr(cell, name) for cell in cells}) > 1]
+
+
+def _unusual(cell, names):
+    """Return the fields among `names` that are not what the configuration's preset and model supply."""
+    supplied = _supplied(cell)
+    return [
+        name for name in names if name not in ("corpus", "preset") and getattr(cell, name) != getattr(supplied, name)
+    ]
 
 
 def _supplied(cell):
@@ -208,28 +321,100 @@ def _by_fold(runs):
     return rows.groupby("fold").agg({**same, "wa": "mean", "uar": "mean", "seeds": "count"}).reset_index()[columns]
 
 
+def _counts(runs):
+    """Return the confusion matrix of each run, in counts, by fold and seed."""
+    return {
+        (run.config.fold, run.config.seed): pd.DataFrame(
+            run.metrics["confusion"],
+            pd.Index(run.metrics["classes"], name="true"),
+            pd.Index(run.metrics["classes"], name="predicted"),
+        )
+        for run in runs
+    }
+
+
 def _pooled(runs):
     """Return the confusion matrix in % of the true class: mean counts over the seeds, summed over the folds."""
-    folds = {}
-    for run in runs:
-        folds.setdefault(run.config.fold, []).append(np.array(run.metrics["confusion"], float))
-    counts = sum(np.mean(matrices, axis=0) for matrices in folds.values())
-    totals = counts.sum(axis=1, keepdims=True)
-    percent = 100 * counts / np.where(totals > 0, totals, np.nan)
-    classes = runs[0].metrics["classes"]
-    return pd.DataFrame(percent, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))
+    return statistics.pooled_confusion(_counts(runs))
 
 
 # --- from configurations to tables
 
 
-def _tables(configurations):
+def _tables(configurations, results):
+    papers = _papers(configurations)
     return {
-        "table1": _table1(configurations),
+        "table1": _table1(papers or configurations),
         "table2": _table2(configurations),
-        "table3": _confusions(configurations, "model1"),
-        "table4": _confusions(configurations, "model2"),
+        "table3": _confusions(papers, "model1"),
+        "table4": _confusions(papers, "model2"),
+        "configurations": _summary(configurations, results),
+        "comparisons": _comparisons(configurations, results),
+        "confusions": _all_confusions(configurations, results),
     }
+
+
+def _papers(configurations):
+    """Return the configurations that stand in the paper's Tables 1, 3 and 4: its two models; of many, those just as named."""
+    papers = [c for c in configurations if c.config.model in PAPERS]
+    return papers if len(papers) <= _MAX_COLUMNS else [c for c in papers if c.standard] or papers
+
+
+def _summary(configurations, results):
+    """Return a row a configuration: scores with their spread and interval, size and time."""
+    runs = scores(results)
+    # A configuration is described by itself, so those with other folds may stand in one table.
+    parts = [statistics.summary(part) for _, part in runs.groupby("configuration", sort=False)]
+    more = runs.groupby("configuration")[["parameters", "seconds"]].mean()
+    wa = {c.label: c.folds["wa"].mean() for c in configurations}
+    found = pd.concat(parts).set_index("configuration").join(more)
+    found = found.loc[[c.label for c in configurations]].reset_index()
+    return pd.DataFrame(
+        {
+            "Configuration": found["configuration"],
+            "UAR (%)": found["mean"],
+            "Population SD (%)": found["sd_population"].where(found["folds"] > 1),
+            "Low (%)": found["low"],
+            "High (%)": found["high"],
+            "Seed SD (%)": found["sd_seeds"],
+            "WA (%)": found["configuration"].map(wa),
+            "Parameters": found["parameters"],
+            "Seconds": found["seconds"],
+            "Folds": found["folds"],
+            "Seeds": found["seeds"],
+            "Corpus": [_corpus(c.config.corpus) for c in configurations],
+        }
+    )
+
+
+def _comparisons(configurations, results):
+    """Compare configurations with Model 2 (or the first) of the same data and preset, with Holm's correction within each."""
+    runs, tables = scores(results), []
+    groups = {}
+    for c in configurations:
+        groups.setdefault(tuple(getattr(c.config, key) for key in (*_DATA, "preset")), []).append(c)
+    for group in groups.values():
+        reference = next((c for c in group if c.standard and c.config.model == "model2"), group[0])
+        if len(group) > 1:
+            mine = runs[runs["configuration"].isin([c.label for c in group])]
+            others = [c.label for c in group if c is not reference]
+            tables.append(statistics.compare(mine, reference.label, others))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _all_confusions(configurations, results):
+    """Return the confusion matrices of all configurations, pooled and fold-averaged, in one long table."""
+    frames = []
+    for c in configurations:
+        counts = _counts([result for result in results if _cell(result.config) == c.config])
+        for matrix in (statistics.pooled_confusion(counts), statistics.fold_averaged_confusion(counts)):
+            frame = (
+                matrix.rename(columns=lambda name: f"{name} (%)").rename_axis(columns=None).reset_index(names="True")
+            )
+            frame.insert(0, "Configuration", c.label)
+            frame.insert(1, "Kind", matrix.attrs["kind"])
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
 
 
 def _is_papers_layout(folds):
@@ -258,7 +443,7 @@ def _table1(configurations):
             for key in ("wa", "uar"):
                 values = rows[number, key].to_numpy()
                 columns[f"{c.label} {key.upper()} (%)"] = [*values, np.nanmean(values)]
-        for key in ("wa", "uar") if ours else ():
+        for key in ("wa", "uar") if ours and model in PAPERS else ():
             column = f"{model}_{key}"
             values = reported[column].to_numpy() if layout else np.full(len(rows), np.nan)
             columns[f"{name} {key.upper()}, reported (%)"] = [*values, paper.TABLE1_MEAN[column]]
@@ -272,12 +457,12 @@ def _table1(configurations):
 def _table2(configurations):
     rows = []
     for line in paper.TABLE2.itertuples():
-        known = line.model in NAMES
+        known = line.model in PAPERS
         sample = paper.TABLE1[f"{line.model}_uar"].std(ddof=1) if known else np.nan
         folds, seeds = ("10", "5") if known else (_NONE, _NONE)
         rows.append([f"{line.method}, reported", line.uar, line.sd, sample, folds, seeds, "IEMOCAP"])
         for c in configurations:
-            if c.config.model == line.model:
+            if c.config.model in _LINES[line.method]:
                 uar = c.folds["uar"]
                 spread = uar.std(ddof=0) if len(uar) > 1 else np.nan
                 counts = f"{len(uar)}", _span(c.folds["seeds"])
@@ -422,14 +607,73 @@ def _markdown(name, about, results, configurations, frames, alt, missing):
     lines.append(_caution(configurations))
     lines += ["## Table 1: every fold", _caption1(configurations, ours), _grid(_texts1(frames["table1"]))]
     lines += ["## Table 2: the comparison", _caption2(configurations, ours), _grid(_texts2(frames["table2"]))]
-    for number, model in enumerate(NAMES, start=3):
-        mine = [c for c in configurations if c.config.model == model]
+    for number, model in enumerate(PAPERS, start=3):
+        mine = [c for c in _papers(configurations) if c.config.model == model]
         lines.append(f"## Table {number}: confusion matrix of {NAMES[model]}")
         lines.append(_caption34(number, model, mine, ours))
         for c in mine:
             lines += [f"{c.label}:"] * (len(mine) > 1) + [_grid(_beside(c.confusion, _CONFUSIONS[model]))]
+    lines += [
+        "## All configurations",
+        _caption_summary(configurations, ours),
+        _grid(_texts_summary(frames["configurations"])),
+    ]
+    if len(frames["comparisons"]):
+        lines += ["## Comparisons", CAPTION_COMPARISONS, _grid(_texts_comparisons(frames["comparisons"]))]
     lines += ["## Figure", f"![{re.sub(r'[][]', '', alt)}](report.png)", _caption_figure(configurations, ours)]
+    lines += _ledger(results)
     return "\n\n".join(line for line in lines if line) + "\n"
+
+
+#: What stands above the table of comparisons, in a report and in the book.
+CAPTION_COMPARISONS = (
+    "Difference: UAR minus that of the reference, in points, paired over folds and seeds, mean over the folds. Interval and p:"
+    f" {100 * statistics.LEVEL:.0f} % interval and p-value of the corrected resampled t-test over the speakers; p (Holm): after"
+    " Holm's correction for the rows of this table. Sign flip and Wilcoxon: p-values of the secondary tests, not corrected."
+    f" Worse, same, better: probabilities (%) of the Bayesian correlated t-test; less than {statistics.ROPE:g} point either way"
+    " counts as the same."
+)
+
+
+def _caption_summary(configurations, ours):
+    return (
+        "UAR in % (higher is better): mean ± population SD over the folds; its 95 % bootstrap interval over the speakers; SD"
+        " over the seeds of the mean. WA: mean over the folds. Parameters: numbers that training sets. Seconds: training and"
+        f" prediction of one run, mean; they depend on what else the machine did. Ours: {ours}."
+    )
+
+
+def _texts_summary(frame):
+    texts = pd.DataFrame({"Configuration": frame["Configuration"]})
+    spread = frame["Population SD (%)"].map(lambda sd: "" if pd.isna(sd) else f" ± {sd:.2f}")
+    texts["UAR"] = frame["UAR (%)"].map(_percent) + spread
+    texts["Interval"] = _interval(frame["Low (%)"], frame["High (%)"])
+    texts["Seed SD"] = frame["Seed SD (%)"].map(_percent)
+    texts["WA"] = frame["WA (%)"].map(_percent)
+    texts["Parameters"] = frame["Parameters"].map(lambda n: _NONE if pd.isna(n) else f"{n:,.0f}")
+    texts["Seconds"] = frame["Seconds"].map(lambda n: _NONE if pd.isna(n) else f"{n:,.0f}")
+    return pd.concat([texts, frame[["Folds", "Seeds", "Corpus"]]], axis=1)
+
+
+def _interval(low, high):
+    return [_NONE if pd.isna(a) else f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True)]
+
+
+def _texts_comparisons(frame):
+    texts = frame[["configuration", "reference"]].rename(columns=str.capitalize)
+    texts["Difference"] = frame["difference"].map(lambda x: _NONE if pd.isna(x) else f"{x:+.2f}")
+    texts["Interval"] = _interval(frame["low"], frame["high"])
+    for name, title in (("p", "p"), ("p_holm", "p (Holm)"), ("p_sign_flip", "Sign flip"), ("p_wilcoxon", "Wilcoxon")):
+        texts[title] = frame[name].map(lambda p: _NONE if pd.isna(p) else f"{p:.3f}")
+    for name in ("worse", "same", "better"):
+        texts[name.capitalize()] = (100 * frame[name]).map(lambda p: _NONE if pd.isna(p) else f"{p:.0f}")
+    texts["Folds"] = frame["folds"]
+    return texts
+
+
+def _ledger(results):
+    """Return the claims ledger, as lines of Markdown."""
+    return []
 
 
 def _provenance(results):
@@ -509,40 +753,56 @@ def _beside(matrix, reported):
 # --- the figure
 
 
-def _figure(configurations):
-    """Draw the UAR of every fold and the confusion matrices; return the figure and its description in words."""
-    table = pd.concat([c.folds.set_index(["fold", "speaker"])["uar"] for c in configurations], axis=1).sort_index()
-    table.columns = [c.label for c in configurations]
+def _figure(configurations, summary):
+    """Draw the scores and the confusion matrices; return the figure and its description in words."""
+    few = len(configurations) <= _MAX_BARS
+    matrices = configurations if few else _papers(configurations)[:_MAX_BARS]
     classes = {len(c.confusion) for c in configurations}
     chance = 100 / max(classes) if len(classes) == 1 else None
-    columns = min(_MAX_COLUMNS, len(configurations))
-    rows = -(-len(configurations) // columns)
+    columns = max(1, min(_MAX_COLUMNS, len(matrices)))
+    rows = -(-len(matrices) // columns)
     size = 1.6 + 0.5 * max(classes)
-    width = max(9, 0.45 * len(table), size * columns)
-    figure = Figure((min(width, 24), 3.8 + (size + 0.6) * rows), layout="constrained")
-    grid = figure.add_gridspec(1 + rows, columns, height_ratios=[3.8, *[size + 0.6] * rows])
+    folds = max(len(c.folds) for c in configurations)
+    width = max(9, 0.45 * folds, size * columns)
+    height = 3.8 if few else 1.2 + 0.32 * len(configurations)
+    figure = Figure((min(width, 24), height + (size + 0.6) * rows), layout="constrained")
+    grid = figure.add_gridspec(1 + rows, columns, height_ratios=[height, *[size + 0.6] * rows])
     top = figure.add_subplot(grid[0, :])
-    table.index = [f"{speaker}\nfold {fold}" for fold, speaker in table.index]
-    plots.plot_folds(table, top, chance)
-    if len(table) > 12 or max(map(len, table.index)) > 18:
-        top.tick_params("x", rotation=90)
-    for number, c in enumerate(configurations):
+    if few:
+        table = pd.concat([c.folds.set_index(["fold", "speaker"])["uar"] for c in configurations], axis=1).sort_index()
+        table.columns = [c.label for c in configurations]
+        table.index = [f"{speaker}\nfold {fold}" for fold, speaker in table.index]
+        plots.plot_folds(table, top, chance)
+        if len(table) > 12 or max(map(len, table.index)) > 18:
+            top.tick_params("x", rotation=90)
+        above = f"bars of the UAR of each fold ({len(table)})"
+    else:
+        plots.plot_intervals(summary, top, chance)
+        above = "a point for the UAR of each configuration, with its interval"
+    for number, c in enumerate(matrices):
         ax = figure.add_subplot(grid[1 + number // columns, number % columns])
         plots.plot_confusion(c.confusion, ax).set_title(c.label, fontsize=10)
     means = ", ".join(f"{c.label} {c.folds['uar'].mean():.2f} %" for c in configurations)
     recalls = "; ".join(
         f"{c.label}: " + ", ".join(f"{name} {_percent(c.confusion.loc[name, name])} %" for name in c.confusion.index)
-        for c in configurations
+        for c in matrices
     )
+    below = "each configuration" if few else "the paper's models"
     alt = (
-        f"Above, bars of the UAR of each fold ({len(table)}); mean over the folds: {means}. Below, a confusion matrix for"
-        f" each configuration; recalls on the diagonal, {recalls}."
+        f"Above, {above}; mean over the folds: {means}. Below, a confusion matrix for"
+        f" {below}; recalls on the diagonal, {recalls}."
     )
     return figure, alt
 
 
 def _caption_figure(configurations, ours):
+    if len(configurations) > _MAX_BARS:
+        above = "UAR (%, higher is better) of each configuration, mean over the folds, with the 95 % interval over the speakers"
+    else:
+        above = (
+            "UAR (%, higher is better) on each fold's test speaker, mean over the seeds; dashed: mean over the folds"
+        )
     return (
-        f"Above: UAR (%, higher is better) on each fold's test speaker, mean over the seeds; dashed: mean over the folds;"
+        f"Above: {above};"
         f" dotted: guessing. Below: confusion matrices in % of the true class, pooled over the folds. Ours: {ours}."
     )

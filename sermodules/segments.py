@@ -8,20 +8,23 @@ import pandas as pd
 from sermodules.features import BANDS, CHANNELS
 
 FRAMES = 300  # 3 s at a 10 ms shift
+DENSE_HOP = 100  # of ACRNN's code
 
 
-def starts(frames, segmentation="padded_tail"):
+def starts(frames, segmentation="padded_tail", dense=False):
     """Say where the segments of one utterance begin.
 
     Parameters
     ----------
     frames : int
         Length of the utterance, at least 1.
-    segmentation : {"padded_tail", "drop_tail", "first_last"}
+    segmentation : {"padded_tail", "drop_tail", "first_last", "acrnn_code"}
         For utterances of more than 300 frames: consecutive segments whose last one is padded; consecutive segments without
-        that last one; or exactly two, the first and the last 300 frames (ACRNN's
-        code, which cuts only the class `happy` otherwise in training). An utterance of up to 300 frames is
-        one segment in every reading.
+        that last one; or exactly two, the first and the last 300 frames. "acrnn_code" is "first_last" unless `dense`. An
+        utterance of up to 300 frames is one segment in every reading.
+    dense : bool
+        With "acrnn_code": a segment begins every 100 frames as long as a whole one fits, as ACRNN's code cuts `happy` in
+        training.
 
     Returns
     -------
@@ -36,12 +39,14 @@ def starts(frames, segmentation="padded_tail"):
         return list(range(0, frames, FRAMES))
     if segmentation == "drop_tail":
         return list(range(0, frames - FRAMES + 1, FRAMES))
-    if segmentation == "first_last":
+    if segmentation == "acrnn_code" and dense:
+        return list(range(0, frames - FRAMES + 1, DENSE_HOP))
+    if segmentation in ("first_last", "acrnn_code"):
         return [0, frames - FRAMES]
-    raise ValueError(f"segmentation {segmentation!r}: it must be padded_tail, drop_tail or first_last")
+    raise ValueError(f"segmentation {segmentation!r}: it must be padded_tail, drop_tail, first_last or acrnn_code")
 
 
-def cut(table, frames, segmentation="padded_tail"):
+def cut(table, frames, segmentation="padded_tail", part="test"):
     """List the segments of a table of utterances.
 
     Parameters
@@ -52,6 +57,8 @@ def cut(table, frames, segmentation="padded_tail"):
         Length of each utterance in frames.
     segmentation : str
         See `starts`.
+    part : {"train", "validation", "test"}
+        Only ACRNN's code cuts differently in training.
 
     Returns
     -------
@@ -62,7 +69,7 @@ def cut(table, frames, segmentation="padded_tail"):
     rows = []
     for row in table.itertuples():
         length = int(frames[row.utterance])
-        for start in starts(length, segmentation):
+        for start in starts(length, segmentation, part == "train" and row.emotion == "happy"):
             real = min(FRAMES, length - start)
             rows.append((row.utterance, start, real, row.speaker, row.gender, row.emotion))
     return pd.DataFrame(rows, columns=["utterance", "start", "frames", "speaker", "gender", "emotion"])

@@ -47,7 +47,8 @@ def load(path, folds=None, seeds=None, out=None):
     ----------
     path : path
         YAML with the keys ``name``, ``about``, ``settings`` (fields of `RunConfig` that all runs share), ``grid`` (fields with
-        a list of values each; every combination is run), ``folds`` ("all" or a list) and ``seeds`` (a list).
+        a list of values each, of which every combination is run; or a list of such grids), ``folds`` ("all" or a list) and
+        ``seeds`` (a list). A field of the grid goes before the same field of the settings.
     folds, seeds : list of int, optional
         Instead of the file's own.
     out : path, optional
@@ -78,41 +79,46 @@ def load(path, folds=None, seeds=None, out=None):
     name = content.get("name")
     if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
         problems.append(f"key 'name' is {name!r}: it must be text of letters, digits, '-' and '_'")
-    settings, grid = content.get("settings") or {}, content.get("grid") or {}
+    settings, grids = content.get("settings") or {}, content.get("grid") or {}
+    grids = grids if isinstance(grids, list) else [grids]
     folds = content.get("folds", "all") if folds is None else folds
     seeds = content.get("seeds") if seeds is None else seeds
     if not isinstance(settings, dict):
         problems.append("key 'settings' must be a mapping from parameters to values")
-    if not isinstance(grid, dict) or not all(isinstance(values, list) and values for values in grid.values()):
-        problems.append("key 'grid' must be a mapping from parameters to lists of values")
+    if not all(_is_grid(grid) for grid in grids):
+        problems.append("key 'grid' must be a mapping from parameters to lists of values, or a list of such mappings")
     if folds != "all" and not _numbers(folds, 1):
         problems.append(f"key 'folds' is {folds!r}: it must be 'all' or a list of different whole numbers from 1")
     if not _numbers(seeds, 0):
         problems.append(f"key 'seeds' is {seeds!r}: it must be a list of different whole numbers from 0")
     if not problems:
         problems += [
-            f"parameter {key!r} stands in more than one of 'settings', 'grid', 'folds' and 'seeds'"
-            for key in grid
-            if key in settings
-        ] + [
-            f"parameter {key!r}: use the key '{key}s' instead" for key in ("fold", "seed") if key in {*settings, *grid}
+            f"parameter {key!r}: use the key '{key}s' instead"
+            for key in ("fold", "seed")
+            if any(key in mapping for mapping in (settings, *grids))
         ]
     if problems:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
     try:
         cells = [
-            RunConfig.create(**settings, **dict(zip(grid, values, strict=True))) for values in product(*grid.values())
+            RunConfig.create(**{**settings, **dict(zip(grid, values, strict=True))})
+            for grid in grids
+            for values in product(*grid.values())
         ]
     except ConfigError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     configs = [
         cell.replace(fold=fold, seed=seed)
-        for cell in cells
+        for cell in dict.fromkeys(cells)  # grids may share a configuration
         for seed in seeds
         for fold in (_folds(cell, out) if folds == "all" else folds)
     ]
     configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
     return Study(name, str(content.get("about", "")).strip(), tuple(configs))
+
+
+def _is_grid(grid):
+    return isinstance(grid, dict) and all(isinstance(values, list) and values for values in grid.values())
 
 
 def _numbers(values, low):

@@ -10,52 +10,26 @@ import os
 import platform
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from sermodules import corpora, features, metrics, models, protocol, segments, store
+from sermodules import baselines, features, gender, metrics, models, segments, store
 from sermodules.backend import keras
 from sermodules.errors import TrainingError
+from sermodules.parts import PARTS, Fitted, FoldData, Part, class_indices, split
 from sermodules.paths import project_root
 
+#: Segments of a class that undersampling leaves at most: the number in ACRNN's code.
+UNDERSAMPLED = 300
 
-@dataclass(frozen=True)
-class Part:
-    """The segments of some speakers, as the network takes them.
-
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        The utterances.
-    segments : pandas.DataFrame
-        From `segments.cut`, n rows.
-    inputs : dict of str to numpy.ndarray
-        ``log_mel`` (n, 300, 40, 3) float32, and as the configuration asks ``gender`` (n, 1) int32 (0 female, 1 male) and
-        ``mask`` (n, 300) bool.
-    labels : numpy.ndarray of int32, shape (n,)
-        Index of each segment's class.
-    """
-
-    table: pd.DataFrame
-    segments: pd.DataFrame
-    inputs: dict
-    labels: np.ndarray
-
-
-@dataclass(frozen=True)
-class FoldData:
-    """All that a run reads: the fold, its three parts, and what was learned from the training part alone."""
-
-    fold: protocol.Fold
-    classes: list
-    standardiser: segments.Standardiser
-    train: Part
-    validation: Part
-    test: Part
-    features: features.Features
+#: By the value of ``RunConfig.optimizer``: from a learning rate to an optimizer.
+OPTIMIZERS = {
+    "nadam": lambda rate: keras.optimizers.Nadam(rate, beta_1=0.9),
+    "adam": lambda rate: keras.optimizers.Adam(rate, beta_1=0.9),
+    "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
+}
 
 
 def prepare(config, table=None):
@@ -76,44 +50,42 @@ def prepare(config, table=None):
     CorpusError, AudioError, ProtocolError
         If the corpus is missing, an audio file cannot be used, or the fold does not exist.
     """
-    if table is None:
-        table = corpora.load(**config.reading)
-    fold = protocol.fold(table, config.fold, config.validation)
-    classes = corpora.classes(table)
+    if config.model in baselines.BASELINES:
+        return baselines.get(config.model).prepare(config, table)
+    table, fold, classes, tables = split(config, table)
     extracted = features.extract(table, **config.extraction)
+    cut = {part: segments.cut(rows, extracted.frames, config.segmentation, part) for part, rows in tables.items()}
+    standardiser = segments.Standardiser.fit(extracted, cut["train"], config.standardise, config.padding)
+    with_gender, notes = config.gender in gender.INPUT, {}
+    if with_gender:
+        told = gender.told(config.gender, tables, extracted, config.seed)
+        truth = dict(zip(tables["test"]["utterance"], tables["test"]["gender"] == "male", strict=True))
+        notes["gender_told_true"] = float(np.mean([told["test"][name] == male for name, male in truth.items()]))
 
-    def listed(speakers):
-        part = table[table["speaker"].isin(speakers)]
-        return part, segments.cut(part, extracted.frames, config.segmentation)
-
-    tables = {name: listed(who) for name, who in
-              {"train": fold.train, "validation": [fold.validation], "test": [fold.test]}.items()}  # fmt: skip
-    standardiser = segments.Standardiser.fit(extracted, tables["train"][1], config.standardise, config.padding)
-
-    def part(utterances, rows):
+    def part(name):
+        rows = cut[name]
         inputs = {"log_mel": segments.gather(extracted, rows, standardiser, config.padding)}
-        if config.gender == "embedding":
-            inputs["gender"] = (rows["gender"] == "male").to_numpy(np.int32)[:, None]
+        if with_gender:
+            inputs["gender"] = rows["utterance"].map(told[name]).to_numpy(np.int32)[:, None]
         if config.padding == "masked":
             inputs["mask"] = segments.masks(rows)
-        labels = rows["emotion"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int32)
-        return Part(utterances, rows, inputs, labels)
+        shift = gender.prior_shift(cut["train"], rows, classes) if config.gender == "prior_shift" else None
+        return Part(tables[name], rows, inputs, class_indices(rows, classes), shift)
 
-    parts = {name: part(*pair) for name, pair in tables.items()}
-    return FoldData(fold, classes, standardiser, **parts, features=extracted)
+    return FoldData(fold, classes, *map(part, PARTS), extracted.corpus_digest, standardiser, extracted, notes)
 
 
 class _Minibatches(keras.utils.PyDataset):
-    """The training segments in an order drawn anew each epoch from the seed, the same on every backend."""
+    """Segments of the training part in an order drawn anew each epoch from the seed, the same on every backend."""
 
-    def __init__(self, part, batch_size, seed):
+    def __init__(self, part, rows, batch_size, seed):
         super().__init__()
-        self.part, self.batch_size = part, batch_size
+        self.part, self.rows, self.batch_size = part, rows, batch_size
         self.generator = np.random.default_rng(seed)
         self.on_epoch_end()
 
     def on_epoch_end(self):
-        self.order = self.generator.permutation(len(self.part.labels))
+        self.order = self.generator.permutation(self.rows)
 
     def __len__(self):
         return -(-len(self.order) // self.batch_size)
@@ -123,25 +95,71 @@ class _Minibatches(keras.utils.PyDataset):
         return {name: values[rows] for name, values in self.part.inputs.items()}, self.part.labels[rows]
 
 
-def logits(model, inputs, batch_size=32):
-    """Run the network over segments.
+def selection(labels, class_weight, seed):
+    """Choose the training segments: all of them, or equally many of each class.
 
     Parameters
     ----------
-    model : keras.Model
-    inputs : dict of numpy.ndarray
-        As in `Part.inputs`, n segments.
+    labels : numpy.ndarray of int, shape (n,)
+    class_weight : str
+        As in `RunConfig`. With "undersample" each class has as many segments as the rarest one, at most `UNDERSAMPLED`,
+        drawn once by the seed.
+    seed : int
+
+    Returns
+    -------
+    numpy.ndarray of int
+        Rows, in order.
+    """
+    if class_weight != "undersample":
+        return np.arange(len(labels))
+    generator = np.random.default_rng(seed)
+    present, counts = np.unique(labels, return_counts=True)
+    count = min(UNDERSAMPLED, counts.min())
+    drawn = [generator.choice(np.flatnonzero(labels == label), count, replace=False) for label in present]
+    return np.sort(np.concatenate(drawn))
+
+
+def weights(labels, class_weight, classes):
+    """Give each class its weight in the loss: None, or n / (classes present * count), so that all count the same.
+
+    Returns
+    -------
+    dict of int to float, or None
+        None unless `class_weight` is "balanced" (scikit-learn's formula).
+    """
+    if class_weight != "balanced":
+        return None
+    counts = np.bincount(labels, minlength=classes)
+    present = np.count_nonzero(counts)
+    return {label: len(labels) / (present * count) if count else 0.0 for label, count in enumerate(counts)}
+
+
+def logits(model, part, batch_size=32):
+    """Run a model over the segments of a part.
+
+    Parameters
+    ----------
+    model : keras.Model or Baseline
+    part : Part
+        n segments.
     batch_size : int
-        Segments at a time. The last batch is filled up, so that only one shape is compiled.
+        Segments at a time. The last batch is filled up with segments from the beginning, so that only one shape is compiled.
 
     Returns
     -------
     numpy.ndarray of float32, shape (n, classes)
+        With ``part.offset`` added, if there is one.
     """
+    outputs = model.logits(part) if isinstance(model, baselines.Baseline) else _network(model, part.inputs, batch_size)
+    return outputs if part.offset is None else outputs + part.offset
+
+
+def _network(model, inputs, batch_size):
     count = len(inputs["log_mel"])
     outputs = []
     for begin in range(0, count, batch_size):
-        rows = np.minimum(np.arange(begin, begin + batch_size), count - 1)
+        rows = np.arange(begin, begin + batch_size) % count
         outputs.append(np.asarray(model.predict_on_batch({name: values[rows] for name, values in inputs.items()})))
     return np.concatenate(outputs)[:count]
 
@@ -151,7 +169,7 @@ def predict(model, part, classes, pooling="max"):
 
     Parameters
     ----------
-    model : keras.Model
+    model : keras.Model or Baseline
     part : Part
     classes : list of str
     pooling : str
@@ -164,7 +182,7 @@ def predict(model, part, classes, pooling="max"):
     loss : float
         Mean cross-entropy of the segments.
     """
-    outputs = logits(model, part.inputs).astype(np.float64)
+    outputs = logits(model, part).astype(np.float64)
     shifted = outputs - outputs.max(axis=1, keepdims=True)
     losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(outputs)), part.labels]
     names, posteriors = segments.pool(outputs, part.segments["utterance"], pooling)
@@ -181,15 +199,16 @@ def predict(model, part, classes, pooling="max"):
     return pd.concat([predictions, pd.DataFrame(posteriors, columns=classes)], axis=1), float(losses.mean())
 
 
-class _Checkpoint(keras.callbacks.Callback):
+class Checkpoint(keras.callbacks.Callback):
     """Keeps the weights of the epoch with the best validation UAR; ties go to the lower validation loss, then the earlier."""
 
-    def __init__(self, data, config, report):
+    def __init__(self, data, config, report, predictor=None):
         super().__init__()
-        self.data, self.config, self.report = data, config, report
+        self.data, self.config, self.report, self.predictor = data, config, report, predictor
         self.rows, self.best, self.weights, self.best_epoch = [], None, None, 0
 
     def on_train_batch_end(self, batch, logs=None):
+        """End the run if the loss is no number."""
         self._check(logs["loss"], f"minibatch {batch + 1}")
 
     def _check(self, loss, where):
@@ -206,7 +225,10 @@ class _Checkpoint(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        predictions, loss = predict(self.model, self.data.validation, self.data.classes, self.config.pooling)
+        """Predict the validation speaker; keep the weights if they are the best so far; stop if they have not been for long."""
+        network = self.model  # Keras brings its weights up to date here, which JAX keeps elsewhere
+        predictor = self.predictor or network
+        predictions, loss = predict(predictor, self.data.validation, self.data.classes, self.config.pooling)
         self._check(loss, "validation")
         scores = metrics.summarise(predictions["true"], predictions["predicted"], self.data.classes)
         self.rows.append(
@@ -220,7 +242,7 @@ class _Checkpoint(keras.callbacks.Callback):
         )
         if self.best is None or (scores["uar"], -loss) > self.best:
             self.best, self.best_epoch = (scores["uar"], -loss), epoch + 1
-            self.weights = self.model.get_weights()
+            self.weights = network.get_weights()
         if self.report:
             mark = "  best so far" if self.best_epoch == epoch + 1 else ""
             print(
@@ -229,28 +251,20 @@ class _Checkpoint(keras.callbacks.Callback):
                 flush=True,
             )
         if epoch + 1 - self.best_epoch >= self.config.patience:
-            self.model.stop_training = True
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What training left: `history` (a row an epoch), the `best_epoch` whose weights the model holds now, and `seconds`."""
-
-    history: pd.DataFrame
-    best_epoch: int
-    seconds: float
+            network.stop_training = True
 
 
 def fit(model, data, config, report=True):
-    """Train a network and leave it with the weights of its best epoch.
+    """Train a model and leave it with the weights of its best epoch.
 
-    Cross-entropy is minimised by Nadam (Adam with Nesterov momentum, beta_1 = 0.9). After each epoch the validation speaker
-    is predicted; the epoch with the best validation UAR is kept. The test speaker is not looked at.
+    Cross-entropy is minimised by the configuration's optimizer (Nadam: Adam with Nesterov momentum, beta_1 = 0.9). After each
+    epoch the validation speaker is predicted; the epoch with the best validation UAR is kept. The test speaker is not
+    looked at. A baseline trains in its own way.
 
     Parameters
     ----------
-    model : keras.Model
-        From `models.build`; changed in place.
+    model : keras.Model or Baseline
+        From `build`; changed in place.
     data : FoldData
     config : RunConfig
     report : bool
@@ -265,18 +279,46 @@ def fit(model, data, config, report=True):
     TrainingError
         If the loss is no longer a finite number.
     """
+    if isinstance(model, baselines.Baseline):
+        return model.fit(data, config, report)
     began = time.perf_counter()
     model.compile(
-        optimizer=keras.optimizers.Nadam(config.learning_rate, beta_1=0.9),
+        optimizer=OPTIMIZERS[config.optimizer](config.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    checkpoint = _Checkpoint(data, config, report)
+    checkpoint = Checkpoint(data, config, report)
+    rows = selection(data.train.labels, config.class_weight, config.seed)
     model.fit(
-        _Minibatches(data.train, config.batch_size, config.seed),
+        _Minibatches(data.train, rows, config.batch_size, config.seed),
         epochs=config.epochs, shuffle=False, verbose=0, callbacks=[checkpoint],
+        class_weight=weights(data.train.labels, config.class_weight, len(data.classes)),
     )  # fmt: skip
     model.set_weights(checkpoint.weights)
     return Fitted(pd.DataFrame(checkpoint.rows), checkpoint.best_epoch, time.perf_counter() - began)
+
+
+def without_epochs(model, data, config, began):
+    """Score a model that does not train in epochs: what its `fit` returns.
+
+    Parameters
+    ----------
+    model : Baseline
+        Ready to predict.
+    data : FoldData
+    config : RunConfig
+    began : float
+        `time.perf_counter` when training began.
+
+    Returns
+    -------
+    Fitted
+        With one row of history.
+    """
+    _, loss = predict(model, data.train, data.classes, config.pooling)
+    predictions, val_loss = predict(model, data.validation, data.classes, config.pooling)
+    scores = metrics.summarise(predictions["true"], predictions["predicted"], data.classes)
+    row = {"epoch": 1, "loss": loss, "val_loss": val_loss, "val_uar": scores["uar"], "val_wa": scores["wa"]}
+    return Fitted(pd.DataFrame([row]), 1, time.perf_counter() - began)
 
 
 def evaluate(model, data, config, fitted):
@@ -284,7 +326,7 @@ def evaluate(model, data, config, fitted):
 
     Parameters
     ----------
-    model : keras.Model
+    model : keras.Model or Baseline
         Trained by `fit`.
     data : FoldData
     config : RunConfig
@@ -303,10 +345,11 @@ def evaluate(model, data, config, fitted):
         "validation_speaker": data.fold.validation,
         "best_epoch": fitted.best_epoch,
         "val_uar": float(best["val_uar"]),
-        "parameters": model.count_params(),
+        "parameters": int(models.parameters(model)["parameters"].sum()),
+        **data.notes,
     }
     provenance = _provenance() | {
-        "corpus_digest": data.features.corpus_digest,
+        "corpus_digest": data.corpus_digest,
         "utterances": {name: len(getattr(data, name).table) for name in ("train", "validation", "test")},
         "segments": {name: len(getattr(data, name).segments) for name in ("train", "validation", "test")},
         "test_session": str(data.test.table["session"].iloc[0]),

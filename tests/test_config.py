@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sermodules.config import MODELS, PRESETS, RunConfig
+from sermodules.config import LISTENS, MODELS, PRESETS, RunConfig
 from sermodules.errors import ConfigError
 
 
@@ -26,6 +26,25 @@ def test_paper_preset_has_the_primary_reading_of_every_switch():
     assert config.normalise_waveform and config.frontend == "htk" and config.window == "hamming"
     assert config.padding == "before" and config.segmentation == "padded_tail" and config.pooling == "max"
     assert config.validation == "partner" and config.dense_units == 64 and not config.merge_excited
+    assert (config.attention, config.gender, config.standardise) == ("seq_self", "embedding", "band")
+    assert (config.optimizer, config.class_weight, config.batch_norm) == ("nadam", "none", "none")
+
+
+def test_acrnn_as_coded_has_its_own_schedule_only_at_its_own_size():
+    paper, teaching = (RunConfig.create(model="acrnn_code", preset=preset) for preset in ("paper", "teaching"))
+    assert (paper.learning_rate, paper.batch_size, paper.optimizer, paper.pool) == (1e-5, 60, "adam", "2x4")
+    assert (teaching.learning_rate, teaching.batch_size) == tuple(
+        PRESETS["teaching"][key] for key in ("learning_rate", "batch_size")
+    )
+    assert RunConfig.create(model="acrnn_code", gender="embedding").gender == "embedding"
+
+
+@pytest.mark.parametrize("model", LISTENS)
+def test_what_means_nothing_to_a_baseline_is_refused(model):
+    base = RunConfig.create(model=model)
+    assert RunConfig.create(model=model, gender="none", attention=base.attention) == base  # the default says nothing
+    with pytest.raises(ConfigError, match=f"'attention' means nothing to model '{model}'"):
+        RunConfig.create(model=model, attention="mean", fold=2)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +94,8 @@ def test_every_field_can_be_set_and_changes_the_run_id():
     st.floats(1e-6, 0.9), st.text(min_size=1, max_size=30),
 )  # fmt: skip
 def test_json_round_trip(preset, model, fold, seed, rate, corpus):
-    config = RunConfig.create(preset=preset, model=model, fold=fold, seed=seed, learning_rate=rate, corpus=corpus)
+    more = {"learning_rate": rate} if "learning_rate" in LISTENS.get(model, ["learning_rate"]) else {}
+    config = RunConfig.create(preset=preset, model=model, fold=fold, seed=seed, corpus=corpus, **more)
     assert RunConfig.from_json(config.to_json()) == config
     assert RunConfig.from_json(config.to_json()).run_id == config.run_id
     assert "/" not in config.run_id and len(config.run_id) < 200

@@ -1,42 +1,90 @@
+import functools
+
 import numpy as np
 import pytest
+import scipy.special
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sermodules import models
+from sermodules import gender, models
+from sermodules.backend import keras
 from sermodules.config import RunConfig
 
+ATTENTIONS = ("seq_self", "scaled_dot", "additive", "acrnn", "acrnn_code", "mean", "max")
 
-def paper(**settings):
-    return models.build(RunConfig.create(preset="paper", **settings), 4)
+
+def paper(**changes):
+    return models.build(RunConfig.create(preset="paper", **changes), 4)
 
 
 # Arithmetic of the paper's sizes: weights + biases of each layer.
 CONVOLUTIONS = (5 * 3 * 3 * 128 + 128) + (5 * 3 * 128 * 256 + 256) + 4 * (5 * 3 * 256 * 256 + 256)
 LINEAR = (20 * 256) * 768 + 768  # 40 bands, halved by the pooling, times 256 filters
 BILSTM = 2 * 4 * (768 * 128 + 128 * 128 + 128)
+ENCODER = CONVOLUTIONS + LINEAR + BILSTM
 GENDER = 2 * 300 + (300 * 64 + 64)
-SELF_ATTENTION = 256 * 32 + 256 * 32 + 32 + 32 + 1
-ADDITIVE = 256 * 32 + 32 + 32
+ATTENTION = {
+    "seq_self": 256 * 32 + 256 * 32 + 32 + 32 + 1,
+    "scaled_dot": 3 * 256 * 256,
+    "additive": 256 * 32 + 32 + 32,
+    "acrnn": 256,
+    "acrnn_code": 256 + 1 + 1,
+    "mean": 0,
+    "max": 0,
+}
 
 
 def head(vector):
     return (vector * 64 + 64) + (64 * 4 + 4)
 
 
+def test_every_attention_is_tested():
+    assert set(ATTENTIONS) == set(ATTENTION) == set(models.ATTENTIONS)
+    assert set(ATTENTIONS) == set(RunConfig.__dataclass_fields__["attention"].metadata["choices"])
+
+
 def test_parameters_of_the_paper_preset():
-    encoder = CONVOLUTIONS + LINEAR + BILSTM
-    assert encoder == 9_282_304
-    assert paper(model="model2").count_params() == encoder + SELF_ATTENTION + GENDER + head(256 + 64) == 9_339_421
-    assert paper(model="model1").count_params() == encoder + ADDITIVE + GENDER + head(256 + 64) == 9_331_228
-    assert paper(model="model2", gender="none").count_params() == encoder + SELF_ATTENTION + head(256) == 9_315_461
+    assert ENCODER == 9_282_304
+    assert (
+        paper(model="model2").count_params() == ENCODER + ATTENTION["seq_self"] + GENDER + head(256 + 64) == 9_339_421
+    )
+    assert (
+        paper(model="model1").count_params() == ENCODER + ATTENTION["additive"] + GENDER + head(256 + 64) == 9_331_228
+    )
+    assert (
+        paper(model="model2", gender="none").count_params() == ENCODER + ATTENTION["seq_self"] + head(256) == 9_315_461
+    )
+    direct = paper(model="model2", gender="embedding64")
+    assert direct.count_params() == ENCODER + ATTENTION["seq_self"] + 2 * 64 + head(256 + 64) == 9_319_685
 
 
-def test_encoder_agrees_with_acrnns_published_count():
-    # ACRNN with 2x2 pooling has 9,300,806 parameters: this encoder, a batch norm of 768 (scale and shift),
-    # an attention of w (256), b and u, and the same head without gender.
-    assert CONVOLUTIONS + LINEAR + BILSTM + 2 * 768 + (256 + 1 + 1) + head(256) == 9_300_806
-    # With 2x4 pooling a frame has 10 bands: 7,334,726.
-    narrower = paper(model="model1", gender="none", pool="2x4").count_params()
-    assert narrower - ADDITIVE + 2 * 768 + (256 + 1 + 1) == 7_334_726
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_parameters_of_each_attention(attention):
+    network = paper(attention=attention)
+    assert network.get_layer("attention").count_params() == ATTENTION[attention]
+    assert network.count_params() == ENCODER + ATTENTION[attention] + GENDER + head(256 + 64)
+
+
+def test_acrnn_as_published():
+    network = paper(model="acrnn")
+    assert network.count_params() == ENCODER + 256 + head(256) == 9_299_268
+    names = [layer.name for layer in network.layers]
+    assert "gender" not in network.input and "batch_norm" not in names
+    assert type(network.get_layer("attention")).__name__ == "LinearPooling"
+
+
+@pytest.mark.parametrize(("pool", "published"), [("2x4", 7_334_726), ("2x2", 9_300_806)])
+def test_acrnns_code_has_its_published_count_of_parameters(pool, published):
+    # Encoder, a batch norm of 768 (scale and shift), an attention of w (256), b and u, and the head without gender.
+    narrower = 10 * 256 * 768 if pool == "2x4" else 0  # a frame has 10 bands instead of 20
+    assert ENCODER - narrower + 2 * 768 + (256 + 1 + 1) + head(256) == published
+    network = paper(model="acrnn_code", pool=pool)
+    assert network.count_params() == published
+    # Keras' own batch norm also counts the moving mean and variance, which are not trained.
+    running = paper(model="acrnn_code", pool=pool, batch_norm="running")
+    assert [weight.name for weight in running.non_trainable_weights] == ["moving_mean", "moving_variance"]
+    assert running.count_params() == published + 2 * 768
+    assert sum(np.prod(weight.shape) for weight in running.trainable_weights) == published
 
 
 def test_shapes_of_the_paper_preset():
@@ -47,8 +95,17 @@ def test_shapes_of_the_paper_preset():
     assert shapes["dense"] == (64,) and shapes["logits"] == (4,)
 
 
-def small(**settings):
-    return RunConfig.create(**({"preset": "smoke", "width": 1 / 64} | settings))
+def test_table_of_parameters_has_every_layer():
+    network = models.build(small(), 4)
+    table = models.parameters(network)
+    assert list(table.columns) == ["layer", "output", "parameters"]
+    assert table["parameters"].sum() == network.count_params()
+    row = table.set_index("layer").loc["gender_flat"]
+    assert row["output"] == "(64,)" and row["parameters"] == 0
+
+
+def small(**changes):
+    return RunConfig.create(**({"preset": "smoke", "width": 1 / 64} | changes))
 
 
 def inputs(model, n=3, seed=0):
@@ -76,22 +133,119 @@ def test_gender_reaches_the_output_only_with_the_embedding():
     assert set(models.build(small(gender="none"), 4).input) == {"log_mel"}
 
 
-@pytest.mark.parametrize("model", ["model1", "model2"])
-def test_attention_weights_sum_to_1(model):
-    network = models.build(small(model=model), 4)
+def test_a_table_of_64_is_the_same_function_as_300_and_a_linear_layer():
+    long, direct = models.build(small(), 4), models.build(small(gender="embedding64"), 4)
+    weights = {layer.name: layer.get_weights() for layer in long.layers}
+    rng = np.random.default_rng(0)
+    weights["gender_dense"][1][:] = rng.standard_normal(64)  # the bias starts at 0
+    long.get_layer("gender_dense").set_weights(weights["gender_dense"])
+    x = inputs(long)
+    x["gender"] = np.array([[0], [1], [1]], dtype="int32")
+    for layer in direct.layers:
+        if layer.name != "gender_embedding":
+            layer.set_weights(weights[layer.name])
+    before = np.abs(direct.predict_on_batch(x) - long.predict_on_batch(x)).max(axis=1)
+    assert (before > 1e-3).all()
+    direct.get_layer("gender_embedding").set_weights([gender.equivalent_table(long)])
+    np.testing.assert_allclose(direct.predict_on_batch(x), long.predict_on_batch(x), rtol=1e-5, atol=1e-6)
+
+
+def attention_shape(attention):
+    return {"seq_self": (3, 150, 15), "scaled_dot": (3, 150, 150)}.get(attention, (3, 150))
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_attention_weights_sum_to_1(attention):
+    network = models.build(small(attention=attention, conv_layers=1), 4)
     x = inputs(network)
     weights = models.attention_weights(network, x)
-    assert weights.shape == {"model1": (3, 150), "model2": (3, 150, 15)}[model]
+    assert weights.shape == attention_shape(attention) and weights.dtype == np.float32 and (weights >= 0).all()
     np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
-    masked = models.build(small(model=model, padding="masked"), 4)
+    if attention == "mean":
+        np.testing.assert_allclose(weights, 1 / 150, rtol=1e-5)
+    masked = models.build(small(attention=attention, conv_layers=1, padding="masked"), 4)
     x["mask"] = np.repeat(np.arange(300)[None] < 100, 3, axis=0)
-    weights = models.attention_weights(masked, x)
-    assert not weights[:, 60:].any() and weights[:, :40].any()  # the mask ends at frame 50 of 150
-    with pytest.raises(ValueError, match="no attention layer"):
-        models.attention_weights(models.build(small(model=model, attention="mean"), 4), x)
+    weights = models.attention_weights(masked, x)  # the mask ends at frame 50 of 150
+    if attention == "scaled_dot":
+        assert not weights[:, :, 50:].any()
+    else:
+        assert not weights[:, 60:].any() and weights[:, :40].any()
+    np.testing.assert_allclose(
+        weights[:, :40].sum(axis=-1) if weights.ndim == 3 else weights.sum(axis=-1), 1, rtol=1e-5
+    )
 
 
-@pytest.mark.parametrize("attention", ["seq_self", "additive", "mean"])
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_weights_make_the_vector_that_the_network_classifies(attention):
+    network = models.build(small(attention=attention, padding="masked", conv_layers=1, gender="none"), 4)
+    x = inputs(network)
+    layer = network.get_layer("attention")
+    sequence = network.get_layer("bilstm").output
+    vector = network.get_layer("dense").input
+    sequence, vector = keras.Model(network.input, [sequence, vector]).predict_on_batch(x)
+    weights = models.attention_weights(network, x)
+    allowed = x["mask"][:, ::2, None]
+    if attention == "max":
+        np.testing.assert_array_equal(vector, np.where(allowed, sequence, -np.inf).max(axis=1))
+        return
+    if attention == "seq_self":
+        padded = np.pad(sequence, [(0, 0), (7, 7), (0, 0)])
+        windows = np.stack([padded[:, t : t + 15] for t in range(150)], axis=1)
+        expected = np.einsum("ntj,ntjf->ntf", weights, windows)
+    elif attention == "scaled_dot":
+        expected = weights @ (sequence @ layer.w_v.numpy())
+    else:
+        np.testing.assert_allclose(vector, np.einsum("nt,ntf->nf", weights, sequence), rtol=1e-4, atol=1e-6)
+        return
+    expected = (expected * allowed).sum(axis=1) / allowed.sum(axis=1)
+    np.testing.assert_allclose(vector, expected, rtol=1e-4, atol=1e-6)
+
+
+SCORES = {
+    "additive": lambda h, w, b, v: np.tanh(h @ w + b) @ v,
+    "acrnn": lambda h, w: h @ w,
+    "acrnn_code": lambda h, w, b, u: u / (1 + np.exp(-(h @ w + b))),
+}
+
+
+@pytest.mark.parametrize("attention", SCORES)
+def test_weights_are_the_softmax_of_the_score_of_that_name(attention):
+    network = models.build(small(attention=attention, conv_layers=1, gender="none"), 4)
+    layer = network.get_layer("attention")
+    rng = np.random.default_rng(0)
+    layer.set_weights([5 * rng.standard_normal(w.shape) for w in layer.get_weights()])
+    x = inputs(network)
+    sequence = keras.Model(network.input, network.get_layer("bilstm").output).predict_on_batch(x)
+    scores = SCORES[attention](sequence.astype("float64"), *layer.get_weights())[..., 0]
+    assert np.ptp(scores) > 0.1
+    expected = scipy.special.softmax(scores, axis=-1)
+    np.testing.assert_allclose(models.attention_weights(network, x), expected, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # of a single frame
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_a_masked_sequence_is_pooled_as_the_shortened_one(attention, data):
+    network = pooling(attention)
+    length = data.draw(st.integers(1, 40), label="frames of speech")
+    padding = data.draw(st.floats(-1e3, 1e3, width=32), label="what the padding holds")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**16), label="seed"))
+    x = rng.standard_normal((2, 40, 6)).astype("float32")
+    x[0, length:] = padding
+    mask = np.arange(40) < [[length], [40]]
+    together = network([x, mask])
+    np.testing.assert_allclose(together[0], network([x[:1, :length], mask[:1, :length]])[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(together[1], network([x[1:], mask[1:]])[0], rtol=1e-4, atol=1e-5)
+
+
+@functools.cache
+def pooling(attention):
+    x, mask = keras.Input((None, 6)), keras.Input((None,), dtype="bool")
+    return keras.Model([x, mask], models.ATTENTIONS[attention](x, mask))
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
 def test_masked_padding_does_not_reach_the_attention(attention):
     network = models.build(small(attention=attention, padding="masked", conv_layers=1), 4)
     x = inputs(network)
@@ -101,15 +255,52 @@ def test_masked_padding_does_not_reach_the_attention(attention):
     np.testing.assert_allclose(network.predict_on_batch(x), network.predict_on_batch(far), rtol=1e-5, atol=1e-6)
 
 
+def logits_alone_and_in_a_batch(batch_norm):
+    network = models.build(small(batch_norm=batch_norm, conv_layers=1), 4)
+    x = inputs(network, n=4)
+    loud = x | {"log_mel": x["log_mel"] * np.array([1, 1, 30, 30], "float32")[:, None, None, None]}
+    alone = network.predict_on_batch({name: value[:2] for name, value in loud.items()})
+    return alone, network.predict_on_batch(loud)[:2]
+
+
+@pytest.mark.parametrize("batch_norm", ["none", "running"])
+def test_a_prediction_does_not_depend_on_its_neighbours(batch_norm):
+    alone, together = logits_alone_and_in_a_batch(batch_norm)
+    np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-6)
+
+
+def test_acrnns_batch_norm_uses_the_batch_at_prediction_too():
+    alone, together = logits_alone_and_in_a_batch("batch")
+    assert np.abs(alone - together).max() > 1e-3
+
+
+def test_running_statistics_are_learned_in_training_and_used_at_prediction():
+    network = models.build(small(batch_norm="running", conv_layers=1), 4)
+    x = inputs(network, n=4)
+    normalised = keras.Model(network.input, network.get_layer("batch_norm").output)
+    mean, variance = (w.numpy() for w in network.get_layer("batch_norm").non_trainable_weights)
+    np.testing.assert_array_equal(mean, 0)
+    np.testing.assert_array_equal(variance, 1)
+    linear = keras.Model(network.input, network.get_layer("linear").output).predict_on_batch(x)
+    np.testing.assert_allclose(normalised.predict_on_batch(x), linear / np.sqrt(1 + 1e-3), rtol=1e-4, atol=1e-6)
+    normalised(x, training=True)
+    mean = network.get_layer("batch_norm").moving_mean.numpy()
+    np.testing.assert_allclose(mean, 0.01 * linear.mean(axis=(0, 1)), rtol=1e-3, atol=1e-6)
+
+
 def test_fewer_layers_and_no_dense_layer():
     names = [layer.name for layer in models.build(small(conv_layers=2, dense_units=0), 4).layers]
     assert "conv2" in names and "conv3" not in names and "dense" not in names
 
 
-def test_mixed_precision_ends_in_float32_and_leaves_the_policy_alone():
-    from sermodules.backend import keras
-
-    network = models.build(small(precision="mixed_bfloat16"), 4)
-    assert network.get_layer("conv1").compute_dtype == "bfloat16" and network.output.dtype == "float32"
-    assert keras.config.dtype_policy().name == "float32"
-    assert np.all(np.isfinite(network.predict_on_batch(inputs(network))))
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_ends_in_float32_and_leaves_the_policy_alone(attention, precision):
+    network = models.build(small(attention=attention, precision=precision, padding="masked", conv_layers=1), 4)
+    assert network.get_layer("conv1").compute_dtype == precision.removeprefix("mixed_")
+    assert network.output.dtype == "float32" and keras.config.dtype_policy().name == "float32"
+    x = inputs(network)
+    assert np.all(np.isfinite(network.predict_on_batch(x)))
+    weights = models.attention_weights(network, x)
+    assert weights.dtype == np.float32 and np.all(np.isfinite(weights))
+    np.testing.assert_allclose(weights[:, 0].sum(axis=-1) if weights.ndim == 3 else weights.sum(axis=-1), 1, rtol=1e-5)

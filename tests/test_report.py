@@ -279,7 +279,7 @@ def test_figures_of_another_corpus_are_never_called_a_replication(tmp_path, corp
     assert f"ours on `{shown}`" in text and "do not replicate" in text
     assert text.count("replic") == 1
     assert "secret" not in text and all("secret" not in path.read_text() for path in tmp_path.glob("*.csv"))
-    assert len(captions(text)) == 5  # four tables and the figure
+    assert len(captions(text)) == 6  # four tables, all configurations and the figure
     for caption in captions(text):
         assert f"`{shown}`" in caption and "`smoke`" in caption and "10 folds, 1 seed" in caption
 
@@ -321,7 +321,8 @@ def test_the_files_of_a_report(tmp_path, monkeypatch):
     folder = tmp_path / "deep" / "report"
     text = report.write(results, folder, study)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "report.md", "report.png", "table1.csv", "table2.csv", "table3.csv", "table4.csv",
+        "comparisons.csv", "configurations.csv", "confusions.csv", "report.md", "report.png", "scores.csv",
+        "table1.csv", "table2.csv", "table3.csv", "table4.csv",
     ]  # fmt: skip
     assert (folder / "report.md").read_text(encoding="utf-8") == text
     table = pd.read_csv(folder / "table1.csv")
@@ -411,3 +412,61 @@ def test_plot_history_marks_the_epoch_that_was_kept(ax):
     assert right.lines[0].get_ydata().tolist() == [20, 60, 50] and right.get_ylabel() == "UAR (%)"
     assert "weights kept: epoch 2" in [text.get_text() for text in ax.get_legend().get_texts()]
     assert list(ax.lines[2].get_xdata()) == [2, 2]
+
+
+# --- all configurations
+
+
+def many(seeds=(1, 2)):
+    """Five configurations of ten speakers; Model 2 finds one class more often than Model 1, the others as Model 1."""
+    cells = [{"model": "model1"}, {"model": "model2"}, {"model": "model2", "gender": "none"},
+             {"model": "model2", "attention": "mean"}, {"model": "majority"}]  # fmt: skip
+    found = {0: 1, 1: 2}
+    runs = []
+    for number, cell in enumerate(cells):
+        for fold, speaker in enumerate(IEMOCAP, start=1):
+            for seed in seeds:
+                right = found.get(number, 1) + (fold + seed) % 2
+                predicted = list(FOUR[:right]) + ["angry"] * (4 - right)
+                runs.append(result(config(fold, seed, **cell), speaker, list(FOUR), predicted))
+    return runs
+
+
+def test_configurations_in_one_table():
+    tables = report.tables(many())
+    frame = tables["configurations"]
+    assert frame["Configuration"].tolist() == [
+        "Model 1", "Model 2", "Model 2, gender none", "Model 2, attention mean", "Majority class",
+    ]  # fmt: skip
+    assert frame["UAR (%)"].tolist() == [37.5, 62.5, 37.5, 37.5, 37.5]  # each fold: one seed with one class more
+    assert (frame["Folds"] == 10).all() and (frame["Seeds"] == 2).all()
+    comparisons = tables["comparisons"].set_index("configuration")
+    assert (comparisons["reference"] == "Model 2").all() and len(comparisons) == 4
+    assert comparisons.loc["Model 1", "difference"] == -25
+    kinds = tables["confusions"].groupby(["Configuration", "Kind"]).size()
+    assert set(kinds.index.get_level_values("Kind")) == {"pooled", "fold-averaged"} and (kinds == 4).all()
+
+
+def test_scores_have_a_row_a_run_and_every_field_that_the_claims_need():
+    runs = many()
+    frame = report.scores(runs)
+    assert len(frame) == len(runs) == frame["run"].nunique()
+    row = frame.query("configuration == 'Model 2, gender none' and fold == 3 and seed == 2").iloc[0]
+    assert (row["speaker"], row["gender"], row["attention"], row["preset"]) == ("Ses02F", "none", "seq_self", "smoke")
+    assert row["uar"] == row["wa"] == 50 and row["recall_angry"] == 100 and row["recall_neutral"] == 0
+
+
+def test_corpora_are_not_compared_with_each_other():
+    runs = grid(IEMOCAP, "synthetic")[1] + grid(IEMOCAP, "emodb")[1]
+    comparisons = report.tables(runs)["comparisons"]
+    pairs = comparisons[["configuration", "reference"]].to_numpy().tolist()
+    assert pairs == [["Model 1, synthetic", "Model 2, synthetic"], ["Model 1, emodb", "Model 2, emodb"]]
+
+
+def test_report_of_many_configurations_has_a_point_each(tmp_path):
+    runs = many(seeds=(1,))
+    extra = [result(config(f, 1, model="model2", gender=g), s, list(FOUR), ["angry"] * 4)
+             for g in ("embedding64", "shuffled") for f, s in enumerate(IEMOCAP, start=1)]  # fmt: skip
+    text = report.write(runs + extra, tmp_path, "many")
+    assert "a point for the UAR of each configuration" in text and "Model 2, gender shuffled" in text
+    assert text.count("confusion matrix of Model 2") == 1 and "## Comparisons" in text

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from sermodules import segments
+from sermodules import corpora, segments
 from sermodules.corpora import iemocap
+from sermodules.errors import CorpusError
 
 READINGS = ["padded_tail", "drop_tail", "first_last"]
 
@@ -40,8 +41,39 @@ def test_segments_lie_in_the_utterance(frames, reading):
         assert len(begins) == 1 + (frames > 300)
 
 
+def test_acrnns_code_cuts_happy_more_often_and_only_in_training():
+    assert segments.starts(650, "acrnn_code") == [0, 350]
+    assert segments.starts(650, "acrnn_code", dense=True) == [0, 100, 200, 300]
+    assert segments.starts(300, "acrnn_code", dense=True) == [0]
+    table, _, frames = corpus([650, 650])
+    table["emotion"] = ["happy", "sad"]
+    counts = {part: segments.cut(table, frames, "acrnn_code", part)["utterance"].value_counts().to_dict()
+              for part in ("train", "test")}  # fmt: skip
+    assert counts == {"train": {"u0": 4, "u1": 2}, "test": {"u0": 2, "u1": 2}}
+    assert len(segments.cut(table, frames, "first_last", "train")) == 4
+
+
+def test_acrnns_golden_counts_on_iemocap():
+    try:
+        table = corpora.load("iemocap")
+    except CorpusError:
+        pytest.skip("IEMOCAP is not here (it needs a licence): ACRNN's segment counts cannot be compared")
+    frames = dict(zip(table["utterance"], (1 + (table["duration"] * 16000 - 400) // 160).astype(int), strict=True))
+    part = {"train": table[~table["speaker"].isin(["Ses05F", "Ses05M"])],
+            "validation": table[table["speaker"] == "Ses05F"], "test": table[table["speaker"] == "Ses05M"]}  # fmt: skip
+    counts = {name: segments.cut(rows, frames, "acrnn_code", name) for name, rows in part.items()}
+    assert {name: len(rows) for name, rows in part.items() if name != "train"} == {"validation": 298, "test": 259}
+    assert counts["train"]["emotion"].value_counts().to_dict() == {
+        "neutral": 1262,
+        "sad": 799,
+        "happy": 434,
+        "angry": 433,
+    }
+    assert (len(counts["validation"]), len(counts["test"])) == (436, 420)
+
+
 def test_unknown_reading_is_named():
-    with pytest.raises(ValueError, match="padded_tail, drop_tail or first_last"):
+    with pytest.raises(ValueError, match="padded_tail, drop_tail, first_last or acrnn_code"):
         segments.starts(400, "all")
 
 

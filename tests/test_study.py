@@ -39,6 +39,16 @@ def test_grid(tmp_path, tones):
     assert study.load(path, folds=[2], seeds=[7]).configs[0].run_id == plan.configs[2].replace(seed=7).run_id
 
 
+def test_list_of_grids(tmp_path, tones):
+    grid = [{}, {"model": ["model1", "model2"]}, {"model": ["majority"], "gender": ["none"]}]
+    settings = {"corpus": tones, "gender": "embedding"}
+    plan = study.load(write(tmp_path, name="s", settings=settings, grid=grid, folds=[1], seeds=[1]))
+    # the first is model2 too, and stands there once; the grid goes before the settings
+    assert [(c.model, c.gender) for c in plan.configs] == [
+        ("model2", "embedding"), ("model1", "embedding"), ("majority", "none"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -48,7 +58,8 @@ def test_grid(tmp_path, tones):
         ({"grid": {"model": ["model9"]}}, ["'model'", "'model9'"]),
         ({"settings": {"modell": "model1"}}, ["'modell'", "did you mean"]),
         ({"settings": {"fold": 1}}, ["'fold'", "'folds'"]),
-        ({"settings": {"width": 1}, "grid": {"width": [1]}}, ["'width'", "more than one"]),
+        ({"grid": [{"width": [1]}, 2]}, ["'grid'", "lists"]),
+        ({"grid": [{"model": ["majority"], "gender": ["embedding"]}]}, ["'gender' means nothing to model 'majority'"]),
         ({"folds": [0]}, ["'folds'"]),
         ({"folds": [1, 1]}, ["'folds'", "different"]),
         ({"seeds": ["1"]}, ["'seeds'"]),
@@ -76,11 +87,29 @@ def test_files_that_are_no_study(tmp_path, text):
 def test_study_files_of_the_project_can_be_read(path):
     plan = study.load(path, folds=list(range(1, 11)))
     assert plan.name == path.stem and plan.about
-    full = {"quick": ("synthetic", "smoke", 20)}.get(path.stem)
-    if full is None:
-        preset = "teaching" if path.stem.endswith("-teaching") else "paper"
-        full = (path.stem.removesuffix("-teaching"), preset, 100)
-    assert full == (plan.configs[0].corpus, plan.configs[0].preset, len(plan.configs))
+    of_all = {(config.corpus, config.preset) for config in plan.configs}
+    expected = {
+        "quick": ({("synthetic", "smoke")}, 20),
+        "emodb": ({("emodb", "paper")}, 100),
+        "iemocap": ({("iemocap", "paper")}, 100),
+        "emodb-teaching": ({("emodb", "teaching")}, 100),
+        "comparison": ({("emodb", "teaching")}, 50 * 22),
+        "readings": ({("emodb", "teaching")}, 50 * 24),
+        "gender-controls": (
+            {("synthetic-gender-irrelevant", "smoke"), ("synthetic-gender-decisive", "smoke")}, 20 * 6,
+        ),
+    }  # fmt: skip
+    assert expected[path.stem] == (of_all, len(plan.configs))
+
+
+def test_readings_vary_one_switch_at_a_time():
+    base, *others = {
+        config.replace(fold=1, seed=1): None for config in study.load(ROOT / "studies/readings.yaml", [1]).configs
+    }
+    assert base == RunConfig.create(corpus="emodb", preset="teaching", model="model2")
+    for config in others:
+        changed = {name for name, value in config.to_dict().items() if value != getattr(base, name)}
+        assert len(changed) == 1 or changed == {"epochs", "patience"}
 
 
 def test_all_folds_need_the_corpus(tmp_path):

@@ -139,7 +139,7 @@ def test_the_kept_epoch_is_the_best_and_ties_go_to_the_lower_loss(monkeypatch, t
     config = tiny(tones, epochs=9, patience=3)
     scores = [(0.5, 1.0), (0.75, 0.9), (0.75, 0.8), (0.75, 0.8), (0.25, 0.1), (0.5, 0.1), (1.0, 0.5)]
     data = training.prepare(config)
-    keeper = training._Checkpoint(data, config, report=False)
+    keeper = training.Checkpoint(data, config, report=False)
     keeper.set_model(_Scripted())
     true = data.validation.table["emotion"].tolist()
 
@@ -172,8 +172,8 @@ def test_predictions_do_not_depend_on_the_batch(tones):
     config = tiny(tones)
     data = training.prepare(config)
     network = models.build(config, 4)
-    whole = training.logits(network, data.train.inputs, batch_size=1000)
-    np.testing.assert_allclose(training.logits(network, data.train.inputs, batch_size=3), whole, atol=1e-5)
+    whole = training.logits(network, data.train, batch_size=1000)
+    np.testing.assert_allclose(training.logits(network, data.train, batch_size=3), whole, atol=1e-5)
 
 
 def test_class_that_a_speaker_lacks_is_not_counted(tmp_path):

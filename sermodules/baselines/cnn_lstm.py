@@ -1,0 +1,449 @@
+"""CNN+LSTM on raw spectrograms with vocal tract length perturbation, after Etienne et al. 2018."""
+
+import hashlib
+import importlib.metadata
+import json
+import tempfile
+import time
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from scipy.special import log_softmax, logsumexp
+
+from sermodules import audio, corpora, features, models, paths, segments, training
+from sermodules.audio import SAMPLE_RATE
+from sermodules.backend import keras
+from sermodules.baselines import Baseline
+from sermodules.errors import AudioError, ConfigError, StoreError, TrainingError
+from sermodules.parts import PARTS, Fitted, FoldData, Part, class_indices, split
+
+layers = keras.layers
+
+#: Samples of a frame (40 ms), which is also the length of its Fourier transform. Frames begin every 10 ms (`features.HOP`).
+WINDOW = 640
+#: Hz from one bin of the spectrum to the next.
+BIN = SAMPLE_RATE / WINDOW
+#: Bins that the network sees: 25, 50 ... 4000 Hz. The constant offset (0 Hz) is left out.
+BINS = 160
+#: Factors of the frequencies, drawn uniformly between these two in training.
+ALPHA = (0.9, 1.1)
+#: Factors whose posteriors are averaged in prediction.
+VOTERS = (0.9, 0.95, 1.0, 1.05, 1.1)
+#: Up to here a warp only scales; above, it bends so that half the sampling rate stays where it is (Hz).
+F_HI = 4800
+#: Filters of the four convolutions and cells of the BLSTM a direction, at width 1.
+FILTERS, CELLS = (64, 64, 128, 128), 128
+#: Max-pooling after each convolution, time x frequency: 300 frames become 37 steps of 80 ms.
+POOLS = ((2, 2), (2, 2), (2, 2), (1, 2))
+
+# Bins that are kept: a warp by 0.9 reads up to 4000 / 0.9 = 4444 Hz, between bins 177 and 178.
+_KEPT = 179
+_STEPS, _STRIDE = 37, 8
+_BATCH = 32
+
+
+def log_spectrogram(signal, sample_rate=SAMPLE_RATE):
+    """Compute the log-power spectrogram of a signal up to 4450 Hz, a little more than the network sees.
+
+    Frame ``t`` holds the samples from ``160 t`` to ``160 t + 639``, under a symmetric Hamming window; nothing is padded. A
+    signal shorter than a frame is filled up with zeros to one frame.
+
+    Parameters
+    ----------
+    signal : numpy.ndarray, shape (samples,), floating
+        Full scale is 1.
+    sample_rate : int
+        16000.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (frames, 179)
+        Natural logarithm of the power at 0, 25 ... 4450 Hz, at least ``ln(features.FLOOR)``.
+
+    Raises
+    ------
+    AudioError, ConfigError
+        As `features.log_mel`.
+    """
+    signal = features._checked(signal, sample_rate)
+    signal = np.pad(signal, (0, max(0, WINDOW - signal.size)))
+    frames = np.lib.stride_tricks.sliding_window_view(signal, WINDOW)[:: features.HOP]
+    spectrum = np.fft.rfft(frames * np.hamming(WINDOW))[:, :_KEPT]
+    return np.log(np.maximum(spectrum.real**2 + spectrum.imag**2, features.FLOOR)).astype(np.float32)
+
+
+def warp(frequency, alpha):
+    r"""Say where vocal tract length perturbation moves a frequency.
+
+    .. math::
+
+        G(f) = \begin{cases} \alpha f & f \le F_{hi} \min(\alpha, 1) / \alpha \\
+        \frac S2 - \frac{S/2 - F_{hi} \min(\alpha, 1)}{S/2 - F_{hi} \min(\alpha, 1) / \alpha} (\frac S2 - f) &
+        \text{otherwise} \end{cases}
+
+    with the sampling rate S = 16 kHz and F_hi = 4800 Hz. The inverse of the warp by α is the warp by 1/α.
+
+    Parameters
+    ----------
+    frequency : float or numpy.ndarray
+        Hz, from 0 to 8000.
+    alpha : float
+        Above 0.6, where the bend would reach half the sampling rate. Below 1 formants move down, as in a longer vocal tract.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        Hz; the shape of `frequency`.
+
+    Raises
+    ------
+    ConfigError
+        If `alpha` is not above 0.6.
+
+    References
+    ----------
+    N. Jaitly, G. E. Hinton, "Vocal tract length perturbation (VTLP) improves speech recognition", ICML Workshop on Deep
+    Learning for Audio, Speech and Language, 2013.
+    """
+    half = SAMPLE_RATE / 2
+    if not alpha > F_HI / half:
+        raise ConfigError(f"alpha is {alpha!r}: it must be above {F_HI / half:g}")
+    top = F_HI * min(alpha, 1)
+    slope = (half - top) / (half - top / alpha)
+    warped = np.where(
+        np.asarray(frequency) <= top / alpha, alpha * np.asarray(frequency), half - slope * (half - frequency)
+    )
+    return warped[()]
+
+
+def vtlp(spectrogram, alpha):
+    """Warp a log-power spectrogram, and leave only the bins that the network sees.
+
+    What lies at a frequency f moves to ``warp(f, alpha)``: each new bin g is interpolated between the two old bins around
+    ``warp(g, 1 / alpha)``. Up to 4 kHz, with `alpha` in its range, the warp is a plain scaling: the bend above F_hi is not
+    read.
+
+    Parameters
+    ----------
+    spectrogram : numpy.ndarray of float32, shape (frames, 179)
+        As `log_spectrogram` makes it.
+    alpha : float
+        From 0.9 to 1.1. With 1 nothing is changed.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (frames, 160)
+        Bins of 25 to 4000 Hz.
+
+    Raises
+    ------
+    ConfigError
+        If `alpha` is out of its range: what it would read is not in a spectrogram.
+    """
+    if not ALPHA[0] <= alpha <= ALPHA[1]:
+        raise ConfigError(f"alpha is {alpha!r}: it must lie between {ALPHA[0]:g} and {ALPHA[1]:g}")
+    old = warp(BIN * np.arange(1, BINS + 1), 1 / alpha) / BIN
+    low = np.floor(old).astype(int)
+    share = (old - low).astype(np.float32)
+    # A product with a matrix gives the same, but in as many threads as there are cores, which then wait for TensorFlow's.
+    return spectrogram.take(low, axis=1) * (1 - share) + spectrogram.take(low + 1, axis=1) * share
+
+
+def oversample(labels, generator):
+    """Draw rows so that every class that occurs is as frequent as the most frequent one.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray of int, shape (n,)
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    numpy.ndarray of int
+        Row numbers in a random order. A class with m rows, where the most frequent has M, gives each row M // m times and
+        M % m different rows, drawn at random, once more.
+    """
+    most = np.bincount(labels).max()
+    drawn = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        again, more = divmod(most, len(rows))
+        drawn += [np.repeat(rows, again), generator.choice(rows, more, replace=False)]
+    return generator.permutation(np.concatenate(drawn))
+
+
+def extract(table, corpus_digest):
+    """Compute the spectrograms of a corpus, or read them if they were computed before.
+
+    They are kept in one file of ``<cache>/spectrograms``, named after the content of the corpus, the code and the versions
+    of the libraries. The file appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        An utterance table.
+    corpus_digest : str
+        `corpora.digest` of the table.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray of float32, shape (frames, 179)
+        See `log_spectrogram`.
+
+    Raises
+    ------
+    AudioError
+        If audio files cannot be used; the message names every one with the reason.
+    StoreError
+        If the cache cannot be written.
+    """
+    key, folder = _key(corpus_digest), (paths.cache_root() / "spectrograms").absolute()
+    file, utterances = folder / f"{key}.npz", table["utterance"].tolist()
+    found, _ = _open(file, utterances)  # works in a cache that may only be read
+    if found is not None:
+        return found
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{key}.lock"):
+            found, damage = _open(file, utterances)
+            if found is not None:
+                return found  # another process made them while this one waited
+            if damage:
+                warnings.warn(f"cached spectrograms are damaged and are made again: {damage}", stacklevel=2)
+            for left in folder.glob(f".{key}.*"):
+                left.unlink(missing_ok=True)  # what an interrupted process left
+            found = _computed(table)
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{key}.", delete=False) as staging:
+                _write(staging, found)
+            Path(staging.name).chmod(0o644)
+            Path(staging.name).replace(file)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the feature cache {folder}: {error}."
+            " Set the environment variable SERMODULES_CACHE to a folder that can be written and has room."
+        ) from error
+    return found
+
+
+def _key(corpus_digest):
+    code = hashlib.sha256()
+    for module in (__file__, features.__file__, audio.__file__):
+        code.update(Path(module).read_bytes())
+    facts = {
+        "content": corpus_digest,
+        "code": code.hexdigest(),
+        "versions": {name: importlib.metadata.version(name) for name in ("numpy", "soundfile", "soxr")},
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _computed(table):
+    try:
+        rows = zip(table["utterance"], table["path"], strict=True)
+        return {utterance: log_spectrogram(audio.read(path)) for utterance, path in rows}
+    except AudioError:
+        audio.check(table)  # names every file, not only the first
+        raise
+
+
+def _write(file, spectrograms):
+    np.savez(
+        file,
+        utterances=np.array(list(spectrograms)),
+        frames=np.array([len(x) for x in spectrograms.values()]),
+        spectrograms=np.concatenate(list(spectrograms.values())),
+    )
+
+
+def _open(file, utterances):
+    """Return the spectrograms in a file (or None), and what is wrong with it ("" if it is not there)."""
+    try:
+        with np.load(file, allow_pickle=False) as held:  # a zip file, whose sums are checked as it is read
+            names, frames, everything = (held[name] for name in ("utterances", "frames", "spectrograms"))
+    except FileNotFoundError:
+        return None, ""
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        return None, f"{file}: {error}"
+    if names.tolist() != utterances or everything.shape != (frames.sum(), _KEPT):
+        return None, f"{file} does not hold these utterances"
+    return dict(zip(utterances, np.split(everything, np.cumsum(frames)[:-1]), strict=True)), ""
+
+
+def _statistics(spectrograms):
+    """Return mean and SD of each bin that the network sees, over all frames, without a warp."""
+    total, squares, count = np.zeros(BINS), np.zeros(BINS), 0
+    for one in spectrograms:
+        x = one[:, 1 : BINS + 1].astype(np.float64)
+        total, squares, count = total + x.sum(axis=0), squares + (x**2).sum(axis=0), count + len(x)
+    mean = total / count
+    sd = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    sd[sd < 1e-8] = 1.0  # a constant bin stays at zero
+    return segments.Standardiser(mean.astype(np.float32), sd.astype(np.float32))
+
+
+def _inputs(part, rows, alphas, standardiser):
+    """Warp and standardise some segments: what the network takes. Padding is zero after it."""
+    mask = part.inputs["mask"][rows]
+    spectrograms = part.inputs["spectrogram"]
+    x = np.stack([vtlp(spectrograms[row], alpha) for row, alpha in zip(rows, alphas, strict=True)])
+    x -= standardiser.mean
+    x /= standardiser.sd
+    x *= mask[..., None]
+    return {"spectrogram": x, "mask": mask}
+
+
+class _Minibatches(keras.utils.PyDataset):
+    """Training segments, oversampled, in an order and with factors drawn anew each epoch from the seed."""
+
+    def __init__(self, data, config):
+        super().__init__()
+        self.part, self.standardiser, self.batch_size = data.train, data.standardiser, config.batch_size
+        self.generator = np.random.default_rng(config.seed)
+        self.on_epoch_end()
+
+    def on_epoch_end(self):
+        self.rows = oversample(self.part.labels, self.generator)
+        self.alphas = self.generator.uniform(*ALPHA, len(self.rows))
+
+    def __len__(self):
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, index):
+        batch = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        rows = self.rows[batch]
+        return _inputs(self.part, rows, self.alphas[batch], self.standardiser), self.part.labels[rows]
+
+
+class CnnLstmVtlp(Baseline):
+    """Four convolutions and a BLSTM on spectrograms, trained with vocal tract length perturbation (VTLP).
+
+    C. Etienne, G. Fidanza, A. Petrovskii, L. Devillers, B. Schmauch, "CNN+LSTM architecture for speech emotion recognition
+    with data augmentation", Proc. Workshop on Speech, Music and Mind (SMM), 2018, pp. 21-25, doi:10.21437/SMM.2018-5,
+    arXiv:1802.05630. The warp is that of N. Jaitly, G. E. Hinton, "Vocal tract length perturbation (VTLP) improves speech
+    recognition", ICML Workshop on Deep Learning for Audio, Speech and Language, 2013 (see `warp`).
+
+    **The full text was not at hand.** The abstract was: convolutions on raw spectrograms and recurrent layers after them,
+    VTLP, an optimizer adjusted layer by layer, batch normalisation of recurrent layers; 64.5 % WA and 61.7 % UAR on four
+    classes of IEMOCAP. The rest of what is taken from the source is recalled: four convolutions and one BLSTM are its best
+    network; spectrograms end at 4 kHz; alpha is uniform in (0.9, 1.1) and drawn each epoch; F_hi is 4800 Hz; the rarer
+    classes are oversampled; SGD with Nesterov momentum; a vote over several alpha at test time.
+
+    What it does here: a segment of 3 s is a log-power spectrogram of 300 frames. In training its frequencies are scaled by
+    an alpha of its own, drawn anew each time that the segment is used. Each bin is standardised with the training speakers'
+    mean and SD. Four times: convolution, max-pooling, batch normalisation, ReLU. Then the BLSTM, whose last states give the
+    logits. Every epoch repeats segments of the rarer classes until all classes are equally frequent, in the training part
+    only. A segment is predicted under five alphas (`VOTERS`), and its posterior is the mean of the five; validation and
+    test are predicted alike. The epoch with the best validation UAR is kept.
+
+    Open in the source (or not recalled), and what is done here:
+
+    - Window, shift and bins: Hamming, 40 ms and 10 ms, the bins of a Fourier transform of 640 samples, so 25 Hz apart. 0 Hz
+      is left out. "Raw" is read as: no Mel bands, no waveform normalisation; the power is taken as its logarithm.
+    - How long utterances enter: cut to segments of 3 s as for the other networks of this package (consecutive, the last
+      one padded), so that results differ by the method and not by the cutting. Padding is zero after standardising, and
+      the BLSTM does not see it.
+    - Sizes: filters of 3 x 3, 64, 64, 128 and 128 of them; max-pooling 2 x 2 three times, then 1 x 2 (time x frequency), so
+      that the BLSTM has 37 steps of 80 ms; 128 cells a direction. All scale with ``config.width``.
+    - Normalisation: batch normalisation after each convolution, none in the BLSTM. It comes after the pooling, where it costs
+      a quarter. Its running statistics have momentum 0.9, as an epoch may be 30 minibatches. No dropout.
+    - Optimizer: one learning rate for all layers, momentum 0.9. The abstract's layer-wise adjustment is not replicated.
+    - Who shares an alpha: each segment has its own, and each copy of a repeated one too. (A reader's public notes on the
+      paper can be taken to mean one alpha an epoch for all utterances.) Whether the validation data are warped (by these
+      notes the authors tried both): they are predicted as the test data are.
+    - The warp: on the log-power spectrum, by linear interpolation, before the cut at 4 kHz, as F_hi lies above it. So the
+      highest bins show what was above 4 kHz if alpha is below 1, and the bend at F_hi is never seen. A formant moves from f
+      to alpha f (Jaitly and Hinton move the centres of Mel filters); the other direction would exchange alpha and 1 / alpha.
+    - The vote: 0.9, 0.95, 1, 1.05 and 1.1, by the mean of their posteriors. A count of votes would give posteriors in steps
+      of 0.2 and ties.
+    - Batch size, learning rate, number of epochs: from the configuration.
+    """
+
+    def __init__(self, config, classes):
+        super().__init__(config, classes)
+        self.network, self.standardiser = _network(config, classes), None
+
+    @classmethod
+    def prepare(cls, config, table=None):
+        """Make the parts of a fold; see `Baseline.prepare`.
+
+        The inputs are ``spectrogram`` (n, 300, 179), log-power before warp and standardising, and ``mask`` (n, 300), true
+        for real frames. The statistics of the training part are ``standardiser``, of shape (160,) each.
+        """
+        table, fold, classes, tables = split(config, table)
+        digest = corpora.digest(table)
+        spectrograms = extract(table, digest)
+        frames = {utterance: len(x) for utterance, x in spectrograms.items()}
+
+        def part(name):
+            rows = segments.cut(tables[name], frames)
+            x = np.zeros((len(rows), segments.FRAMES, _KEPT), np.float32)
+            for target, row in zip(x, rows.itertuples(), strict=True):
+                target[: row.frames] = spectrograms[row.utterance][row.start : row.start + row.frames]
+            inputs = {"spectrogram": x, "mask": segments.masks(rows)}
+            return Part(tables[name], rows, inputs, class_indices(rows, classes))
+
+        standardiser = _statistics(spectrograms[utterance] for utterance in tables["train"]["utterance"])
+        return FoldData(fold, classes, *map(part, PARTS), digest, standardiser)
+
+    def fit(self, data, config, report=True):
+        """Train the network and leave it with the weights of its best epoch; see `training.fit`."""
+        began = time.perf_counter()
+        self.standardiser = data.standardiser
+        self.network.compile(
+            optimizer=training.OPTIMIZERS[config.optimizer](config.learning_rate),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        checkpoint = training.Checkpoint(data, config, report, self)
+        self.network.fit(
+            _Minibatches(data, config), epochs=config.epochs, shuffle=False, verbose=0, callbacks=[checkpoint]
+        )
+        self.network.set_weights(checkpoint.weights)
+        return Fitted(pd.DataFrame(checkpoint.rows), checkpoint.best_epoch, time.perf_counter() - began)
+
+    def logits(self, part):
+        """Return the logarithm of the mean posterior over `VOTERS`, shape (segments, classes); see `Baseline.logits`."""
+        if self.standardiser is None:
+            raise TrainingError("this model is not trained yet: call its fit first, which also learns the statistics")
+        votes = [log_softmax(self._logits(part, alpha).astype(np.float64), axis=1) for alpha in VOTERS]
+        return (logsumexp(votes, axis=0) - np.log(len(VOTERS))).astype(np.float32)
+
+    def _logits(self, part, alpha):
+        count, outputs = len(part.labels), []
+        for begin in range(0, count, _BATCH):
+            rows = np.arange(begin, begin + _BATCH) % count  # filled up, so that only one shape is compiled
+            inputs = _inputs(part, rows, np.full(_BATCH, alpha), self.standardiser)
+            outputs.append(np.asarray(self.network.predict_on_batch(inputs)))
+        return np.concatenate(outputs)[:count]
+
+    def parameters(self):
+        """List the network's layers; see `models.parameters`."""
+        return models.parameters(self.network)
+
+
+def _network(config, classes):
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        spectrogram = keras.Input((segments.FRAMES, BINS), name="spectrogram", dtype="float32")
+        mask = keras.Input((segments.FRAMES,), name="mask", dtype="bool")
+        x = layers.Reshape((segments.FRAMES, BINS, 1), name="image")(spectrogram)
+        for number, (filters, pool) in enumerate(zip(FILTERS, POOLS, strict=True), start=1):
+            x = layers.Conv2D(
+                models._size(filters, config.width), (3, 3), padding="same", use_bias=False,
+                data_format="channels_last", name=f"conv{number}",
+            )(x)  # fmt: skip
+            x = layers.MaxPooling2D(pool, data_format="channels_last", name=f"pool{number}")(x)
+            x = layers.BatchNormalization(momentum=0.9, name=f"conv{number}_norm")(x)
+            x = layers.ReLU(name=f"conv{number}_activation")(x)
+        x = layers.Reshape((_STEPS, x.shape[2] * x.shape[3]), name="steps")(x)
+        # a step counts if the first of its eight frames is speech
+        x = layers.Bidirectional(layers.LSTM(models._size(CELLS, config.width)), name="blstm")(
+            x, mask=mask[:, ::_STRIDE][:, :_STEPS]
+        )
+        logits = layers.Dense(classes, name="logits", dtype="float32")(x)
+        return keras.Model({"spectrogram": spectrogram, "mask": mask}, logits, name="cnn_lstm_vtlp")
+    finally:
+        keras.config.set_dtype_policy("float32")

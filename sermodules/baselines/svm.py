@@ -1,0 +1,372 @@
+"""A linear support vector machine on openSMILE's functionals: the field's conventional yardstick.
+
+openSMILE is free for research only, so it is no dependency of this package: install it to run these models.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from tqdm import tqdm
+
+from sermodules import audio, corpora, paths
+from sermodules.audio import SAMPLE_RATE
+from sermodules.baselines import Baseline
+from sermodules.baselines.chance import whole_utterances
+from sermodules.errors import AudioError, ConfigError, StoreError, TrainingError
+from sermodules.parts import PARTS, FoldData, Part, class_indices, split
+
+#: Number of functionals, by the name that openSMILE gives to the set.
+FEATURE_SETS = {"ComParE_2016": 6373, "eGeMAPSv02": 88}
+#: Samples of openSMILE's longest frame (60 ms). A shorter signal is filled up with zeros to it: without a frame, openSMILE
+#: has no functionals.
+FRAME = 960
+#: Logit of a class without training utterances. The class that is predicted has a logit of 0 at least.
+UNLEARNED = float(np.log(1e-6))
+
+# openSMILE aborts in a process that has loaded TensorFlow, so it gets one of its own. The module is imported by name there:
+# what `multiprocessing` starts would run the user's script once more.
+_CHILD = "from sermodules.baselines.svm import _extract; _extract()"
+
+
+def opensmile_version():
+    """Return the version of the openSMILE package that is installed.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ConfigError
+        If it is not installed; the message says how to get it.
+    """
+    try:
+        return importlib.metadata.version("opensmile")
+    except importlib.metadata.PackageNotFoundError:
+        raise ConfigError(
+            "the models svm_compare and svm_egemaps need openSMILE, which is not installed: pip install opensmile==2.6.0."
+            " Its licence allows research, teaching and personal use, but nothing commercial; read it before you install."
+        ) from None
+
+
+def functionals(table, feature_set):
+    """Compute openSMILE's functionals of a corpus, or read them if they were computed before.
+
+    An utterance is read with `sermodules.audio.read`, so openSMILE gets the signal that the networks get: 16 kHz, mono, any
+    format. Its samples become 16-bit integers, as openSMILE's Python package hands them on.
+
+    The results are kept in ``<cache>/functionals``, in one file for each set and corpus. Its name covers the bytes of the
+    audio, the set, the code of this module and of `sermodules.audio`, and the versions of openSMILE and of the libraries
+    that read audio; labels do not count. The file appears only when it is complete. One that was damaged is made again, with
+    a warning. Several processes may ask at once: one computes, the others wait.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Utterance table.
+    feature_set : str
+        A key of `FEATURE_SETS`.
+
+    Returns
+    -------
+    pandas.DataFrame of float32, shape (utterances, functionals)
+        The index holds the utterances in the table's order, the columns openSMILE's names. Units differ by functional.
+
+    Raises
+    ------
+    AudioError
+        If audio files cannot be used; the message names every one with the reason.
+    ConfigError
+        If openSMILE is not installed, or there is no such set.
+    StoreError
+        If the cache cannot be written.
+    TrainingError
+        If openSMILE fails.
+    """
+    if feature_set not in FEATURE_SETS:
+        raise ConfigError(f"feature_set is {feature_set!r}: it must be one of {', '.join(FEATURE_SETS)}")
+    try:
+        key = _key(table, feature_set)
+    except AudioError:
+        audio.check(table)  # names the files that are damaged, and not only those that are not there
+        raise
+    root = (paths.cache_root() / "functionals").absolute()
+    file, shape = root / f"{key}.npz", (len(table), FEATURE_SETS[feature_set])
+    found, _ = _open(file, shape)  # works in a cache that may only be read
+    if found is None:
+        try:
+            found = _make(file, table, feature_set, shape)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write the feature cache {root}: {error}."
+                " Set the environment variable SERMODULES_CACHE to a folder that can be written and has room."
+            ) from error
+    return found.loc[table["utterance"]]
+
+
+def _make(file, table, feature_set, shape):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_suffix(".lock")):
+        found, damage = _open(file, shape)
+        if found is not None:
+            return found  # another process made them while this one waited
+        if damage:
+            warnings.warn(f"cached functionals are damaged and are made again: {damage}", UserWarning, stacklevel=3)
+        audio.check(table)
+        for left in file.parent.glob(f".{file.stem}.*"):
+            left.unlink(missing_ok=True)  # what an interrupted process left
+        handle, staging = tempfile.mkstemp(prefix=f".{file.stem}.", suffix=".npz", dir=file.parent)
+        os.close(handle)
+        staging = Path(staging)
+        try:
+            _run(
+                {"feature_set": feature_set, "files": dict(zip(table["utterance"], table["path"], strict=True))},
+                staging,
+            )
+            found, damage = _open(staging, shape)
+            if found is None:
+                raise StoreError(
+                    f"the functionals were written, but do not read back: {damage or f'{staging} is gone'}."
+                    " Set the environment variable SERMODULES_CACHE to a folder on another disk."
+                )
+            if strange := found.index[~np.isfinite(found).all(axis=1)].tolist():
+                raise TrainingError(
+                    f"openSMILE gives functionals that are no finite numbers for {len(strange)} utterances:"
+                    f" {', '.join(strange)}. Listen to them, and take them out of the corpus if they hold no speech."
+                )
+            staging.chmod(0o644)
+            staging.replace(file)
+        finally:
+            staging.unlink(missing_ok=True)
+    return found
+
+
+def _key(table, feature_set):
+    code = hashlib.sha256()
+    for module in (__file__, audio.__file__):
+        code.update(Path(module).read_bytes())
+    facts = {
+        "feature_set": feature_set,
+        "code": code.hexdigest(),
+        "opensmile": opensmile_version(),
+        "versions": {name: importlib.metadata.version(name) for name in ("numpy", "soundfile", "soxr")},
+        "content": corpora.digest(table.assign(speaker="", session="", gender="", emotion="")),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _open(file, shape):
+    """Return the functionals in a file (or None), and what is wrong with it ("" if it is not there)."""
+    try:
+        with (
+            file.open("rb") as opened,
+            np.load(opened, allow_pickle=False) as held,
+        ):  # checksums are compared on reading
+            values, utterances, names = (held[name] for name in ("functionals", "utterances", "names"))
+        if values.shape != shape or values.dtype != np.float32:
+            return None, f"{file} holds {values.dtype} of shape {values.shape}, not float32 of shape {shape}"
+        return pd.DataFrame(values, index=utterances.astype(object), columns=names.astype(object)), ""
+    except FileNotFoundError:
+        return None, ""
+    except Exception as error:  # a damaged zip file raises almost anything
+        return None, f"{file}: {type(error).__name__}: {error}"
+
+
+def _run(job, out):
+    """Let a process of its own extract, and say so if it fails."""
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD], input=json.dumps(job | {"out": str(out)}),
+        stdout=None if sys.stdout.isatty() else subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
+        errors="replace", check=False,
+    )  # fmt: skip
+    if done.returncode:
+        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        raise TrainingError(
+            f"openSMILE failed (exit status {done.returncode}): {last}. No functionals were stored."
+            " Check that `import opensmile` works in this environment, and that there is memory and room on the disk."
+        )
+
+
+def _extract():
+    """Extract the functionals of the files that standard input names, into the file that it names."""
+    import opensmile
+
+    job = json.load(sys.stdin)
+    smile = opensmile.Smile(opensmile.FeatureSet[job["feature_set"]], opensmile.FeatureLevel.Functionals)
+    files = tqdm(
+        job["files"].values(), desc="extracting functionals", unit="utterance",
+        file=sys.stdout, disable=not sys.stdout.isatty(),
+    )  # fmt: skip
+    values = [smile.process_signal(_signal(path), SAMPLE_RATE).to_numpy(np.float32) for path in files]
+    np.savez(
+        job["out"],
+        functionals=np.concatenate(values),
+        utterances=np.array(list(job["files"])),
+        names=np.array(smile.feature_names),
+    )
+
+
+def _signal(path):
+    """Read a signal; openSMILE's package multiplies it by 32768 and cuts to 16 bits, so 1.0 would come out as -1.0."""
+    signal = np.minimum(audio.read(path), np.float32(32767 / 32768))
+    return np.pad(signal, (0, max(0, FRAME - signal.size)))
+
+
+class _FunctionalsSvm(Baseline):
+    """Standardised functionals and a linear SVM, one against one; see `SvmCompare`.
+
+    Attributes
+    ----------
+    machine : sklearn.pipeline.Pipeline
+        A ``StandardScaler`` and an ``SVC``, after `fit`.
+    """
+
+    feature_set, cost = None, None
+
+    @classmethod
+    def prepare(cls, config, table=None):
+        """Make the parts of a fold; see `Baseline.prepare`.
+
+        The input is ``functionals`` (utterances, 6373 or 88) float32, not standardised yet; there is a row an utterance. The
+        notes hold ``opensmile_version``.
+        """
+        table, fold, classes, tables = split(config, table)
+        values = functionals(table, cls.feature_set)
+
+        def part(name):
+            rows = whole_utterances(tables[name])
+            inputs = {"functionals": values.loc[rows["utterance"]].to_numpy()}
+            return Part(tables[name], rows, inputs, class_indices(rows, classes))
+
+        notes = {"opensmile_version": opensmile_version()}
+        return FoldData(fold, classes, *map(part, PARTS), corpora.digest(table), notes=notes)
+
+    def fit(self, data, config, report=True):
+        """Standardise the training utterances and separate each pair of classes.
+
+        Raises
+        ------
+        TrainingError
+            If the training speakers have one class only.
+        """
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.svm import SVC
+
+        from sermodules import training
+
+        began = time.perf_counter()
+        if len(present := np.unique(data.train.labels)) < 2:
+            raise TrainingError(
+                f"the training speakers of fold {data.fold.number} have only {data.classes[present[0]]} utterances:"
+                " a support vector machine needs two classes. Use a corpus in which they have more."
+            )
+        self.machine = make_pipeline(StandardScaler(), SVC(kernel="linear", C=self.cost, class_weight="balanced"))
+        self.machine.fit(_float64(data.train), data.train.labels)
+        fitted = training.without_epochs(self, data, config, began)
+        if report:
+            print(
+                f"{len(self.machine[-1].support_)} support vectors of {len(data.train.labels)} training utterances  "
+                f"validation UAR {100 * fitted.history['val_uar'].iloc[0]:.1f} %"
+            )
+        return fitted
+
+    def logits(self, part):
+        """Return the decision values of each utterance, shape (n, classes); see `SvmCompare`."""
+        x = _float64(part)
+        decided = self.machine.predict(x)
+        values = self.machine.decision_function(x)
+        if values.ndim == 1:  # two classes: positive for the second
+            values = np.stack([-values, values], axis=1) / 2
+        column, rows = np.searchsorted(self.machine.classes_, decided), np.arange(len(values))
+        best = values.argmax(axis=1)
+        values[rows, best], values[rows, column] = values[rows, column], values[rows, best]
+        result = np.full((len(values), self.classes), UNLEARNED)
+        result[:, self.machine.classes_] = values
+        return result
+
+    def parameters(self):
+        """Return one row: weights and offset of the linear function that separates each pair of classes.
+
+        Mean and SD of the functionals are not counted, as those of the log-Mels are not counted for the networks.
+        """
+        pairs = self.classes * (self.classes - 1) // 2
+        count = pairs * (FEATURE_SETS[self.feature_set] + 1)
+        return pd.DataFrame(
+            [("linear function a pair of classes", f"({pairs},)", count)], columns=["layer", "output", "parameters"]
+        )
+
+
+def _float64(part):
+    return part.inputs["functionals"].astype(np.float64)
+
+
+class SvmCompare(_FunctionalsSvm):
+    """A linear SVM on the 6373 functionals of the set ComParE_2016, with C = 0.001.
+
+    The set: B. Schuller, S. Steidl, A. Batliner, J. Hirschberg, J. K. Burgoon, A. Baird, A. Elkins, Y. Zhang, E. Coutinho,
+    K. Evanini, "The INTERSPEECH 2016 Computational Paralinguistics Challenge: Deception, Sincerity & Native Language",
+    Proc. INTERSPEECH, 2016, pp. 2001-2005. The same functionals are described in F. Weninger, F. Eyben, B. W. Schuller,
+    M. Mortillaro, K. R. Scherer, "On the acoustics of emotion in audio: what speech, music, and sound have in common",
+    Frontiers in Psychology 4:292, 2013. The tool: F. Eyben, M. Wöllmer, B. Schuller, "openSMILE - the Munich versatile and
+    fast open-source audio feature extractor", Proc. ACM Multimedia, 2010, pp. 1459-1462. The machine: C.-C. Chang, C.-J.
+    Lin, "LIBSVM: a library for support vector machines", ACM TIST 2(3):27, 2011.
+
+    Each functional gets zero mean and unit variance over the training utterances. A linear function separates each pair of
+    classes (one against one), with errors weighted by n / (k n_class) so that classes count the same. An utterance goes to
+    the class that wins most of its pairs. Nothing is chosen on the validation speaker, who is not learned from, so that all
+    models learn from the same people. The seed means nothing: every seed gives the same result.
+
+    Posteriors: they rank the classes, and **they are no calibrated probabilities**. A class's logit is scikit-learn's
+    ``decision_function``: the number of pairs that it wins, plus or minus less than 1/3 by how clearly it wins and loses
+    them. With four classes their softmax stays below 0.83, however
+    clear the case. LIBSVM gives an utterance whose classes
+    win equally many pairs to the first of them; the logits of the two classes are exchanged then, so that the class with the
+    highest posterior is always the one that the SVM predicts. With two classes the logits are plus and minus half the
+    decision value. A class without training utterances has the logit `UNLEARNED`.
+
+    From the source: the set, with its number of functionals; a linear SVM; UAR as the measure.
+
+    Open in the source, and what is done here:
+
+    - C: the challenge chose it for each task on a development set (recalled, full text not at hand). Here it is 0.001
+      for every corpus and fold.
+    - Classes of unequal size: upsampling in the challenge's recipe (recalled). Weights do the same here without copies.
+      With this C no multiplier reaches its bound on EMO-DB (leave one speaker out), so the weights change nothing there.
+    - Standardising: by the training utterances, not by speaker. (By speaker it would use the test speaker's own data.)
+    - One against one or one against the rest: the challenge's tool, Weka's SMO, does the former.
+    """
+
+    feature_set, cost = "ComParE_2016", 1e-3
+
+
+class SvmEgemaps(_FunctionalsSvm):
+    """A linear SVM on the 88 functionals of the set eGeMAPSv02, with C = 0.01.
+
+    The set: F. Eyben, K. R. Scherer, B. W. Schuller, J. Sundberg, E. André, C. Busso, L. Y. Devillers, J. Epps, P. Laukka,
+    S. S. Narayanan, K. P. Truong, "The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for voice research and affective
+    computing", IEEE Trans. Affective Computing 7(2), 2016, pp. 190-202. Version 02 is openSMILE's revision of the extended
+    set. For the machine, the posteriors and the tool see `SvmCompare`.
+
+    From the source: the set, with its number of functionals; a linear SVM; UAR as the measure.
+
+    Open in the source, and what is done here:
+
+    - C: the source averages results over a range of values (recalled, full text not at hand). Here it is 0.01 for
+      every corpus and fold.
+    - Classes of unequal size: upsampled in the source (recalled), weighted here.
+    - Standardising: the source compares several ways (recalled). Here: by the training utterances.
+    """
+
+    feature_set, cost = "eGeMAPSv02", 1e-2

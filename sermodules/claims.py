@@ -1,0 +1,757 @@
+"""The claims ledger: each claim of the paper, what our runs say, and a verdict that is computed.
+
+`paper.CLAIMS` says what is claimed and what decides it. Claims of the kind "corpus" are decided by runs, one verdict a corpus,
+preset and set of other settings. Claims of the kind "arithmetic" are decided by the figures that the paper prints.
+
+The unit of inference is the speaker: the seeds of a fold are averaged first. Each claim is judged by itself, because the
+paper makes each by itself; nothing is corrected for their number. So of many claims that are not true, a few may pass.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sermodules import paper, statistics
+from sermodules.config import RunConfig
+from sermodules.errors import SermodulesError
+from sermodules.statistics import CANNOT_TELL, NOT_SUPPORTED, ROPE, SUPPORTED
+
+#: The verdict where the runs that a claim needs are not there. The others are those of `statistics.verdict`.
+NOT_TESTED = "not tested"
+
+#: With fewer folds than this there is no verdict.
+FEWEST_FOLDS = 3
+
+#: Columns that `ledger` needs. Beside them it uses ``settings``, the recalls (``recall_angry``, ...) and the shares of a class
+#: taken for neutral (``angry_as_neutral``, ...), both in %, and ``run``.
+COLUMNS = ("corpus", "preset", "model", "attention", "gender", "fold", "speaker", "seed", "uar", "wa")
+
+_OTHERS = ("angry", "sad", "happy")  # the classes that can be taken for neutral
+_SHARES = (*(f"recall_{name}" for name in paper.CLASSES), *(f"{name}_as_neutral" for name in _OTHERS))
+_NO_RUN = pd.DataFrame(columns=[*COLUMNS, *_SHARES])
+_GROUP = ["corpus", "preset", "settings"]
+_EQUAL = 1e-9  # points that are no difference, only rounding
+_HANDLED = {"corpus", "preset", "model", "attention", "gender", "fold", "seed", "threads"}
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A configuration that a claim needs. A baseline is known by its model alone: `attention` and `gender` are None."""
+
+    model: str
+    attention: str | None = None
+    gender: str | None = None
+
+    def __str__(self):
+        return f"`{self.model}`" + (f" ({self.attention}, gender {self.gender})" if self.attention else "")
+
+    def of(self, scores):
+        """Return the runs of this configuration, indexed by fold and seed."""
+        mine = scores["model"] == self.model
+        for name in ("attention", "gender"):
+            if getattr(self, name) is not None:
+                mine &= scores[name] == getattr(self, name)
+        return scores[mine].set_index(["fold", "seed"])
+
+
+_MODEL1 = _Cell("model1", "additive", "embedding")
+_MODEL2 = _Cell("model2", "seq_self", "embedding")
+_NO_GENDER = _Cell("model2", "seq_self", "none")
+_MODEL_CELLS = {1: _MODEL1, 2: _MODEL2}
+
+
+# --- from runs to a table
+
+
+def score_table(results):
+    """Make the table that `ledger` takes.
+
+    Parameters
+    ----------
+    results : iterable of RunResult
+        Finished runs, in any order; their configurations may differ in anything.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a run: `COLUMNS`, ``settings`` (what else differs from the preset and the model, as text, empty if nothing
+        does), ``recall_<class>`` and ``<class>_as_neutral`` (% of the class's utterances; NaN where the speaker has none), and
+        ``run``, the run's id. ``uar`` and ``wa`` are in %.
+    """
+    return pd.DataFrame([_row(result) for result in results])
+
+
+def _row(result):
+    config, found = result.config, result.metrics
+    row = {name: getattr(config, name) for name in ("preset", "model", "attention", "gender", "fold", "seed")}
+    row |= {"corpus": _corpus(config.corpus), "settings": _settings(config), "speaker": found["test_speaker"]}
+    row |= {"uar": 100 * found["uar"], "wa": 100 * found["wa"], "run": config.run_id}
+    counts = pd.DataFrame(found["confusion"], found["classes"], found["classes"], dtype=float)
+    totals = counts.sum(axis=1)
+    shares = 100 * counts.div(totals.where(totals > 0), axis=0)
+    row |= {f"recall_{name}": shares.loc[name, name] for name in shares.index}
+    if "neutral" in shares:
+        row |= {f"{name}_as_neutral": shares.loc[name, "neutral"] for name in shares.index if name != "neutral"}
+    return row
+
+
+def _corpus(name):
+    """Return a corpus name without the folders of this machine."""
+    return f"table:{Path(name.removeprefix('table:')).name}" if name.startswith("table:") else name
+
+
+def _settings(config):
+    """Name the settings that differ from what the preset and the model give."""
+    usual = RunConfig.create(corpus=config.corpus, preset=config.preset, model=config.model)
+    names = [field.name for field in dataclasses.fields(RunConfig) if field.name not in _HANDLED]
+    changed = [name for name in names if getattr(config, name) != getattr(usual, name)]
+    return ", ".join(f"{name} {getattr(config, name)}" for name in changed)
+
+
+# --- how a claim is decided
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found: `ours` in words, the interval, the verdict, the runs that it rests on, and a remark."""
+
+    ours: str
+    low: float
+    high: float
+    verdict: str
+    runs: pd.DataFrame | None = None
+    note: str = ""
+
+
+def _evidence(values):
+    """Return the mean and what `statistics.verdict` takes, for one value a fold."""
+    test = statistics.corrected_t(values)
+    low, high = statistics.bootstrap_interval(values)
+    return {
+        "difference": test.mean,
+        "low": test.low,
+        "high": test.high,
+        "bootstrap_low": low,
+        "bootstrap_high": high,
+        "p_holm": test.p,
+    }
+
+
+def _plain_evidence(low, high, p):
+    """Return what `statistics.verdict` takes, for an interval that comes with a p-value and no bootstrap."""
+    return {"low": low, "high": high, "bootstrap_low": low, "bootstrap_high": high, "p_holm": p}
+
+
+def _ends(evidence):
+    """Return the interval that `statistics.verdict` looks at."""
+    return (
+        float(np.min([evidence["low"], evidence["bootstrap_low"]])),
+        float(np.max([evidence["high"], evidence["bootstrap_high"]])),
+    )
+
+
+def _text(value, ends, unit, sign="+", what=""):
+    interval = f"[{ends[0]:.2f}, {ends[1]:.2f}]" if np.isfinite(ends).all() else "no interval"
+    return f"{value:{sign}.2f} {unit}{what}, {interval}"
+
+
+class _Missing(Exception):
+    """The runs that a claim needs are not there; the message says which."""
+
+
+def _pairs(scores, columns, cells, on=("fold", "seed")):
+    """Return the runs of each configuration that have a partner and a value in every column."""
+    absent = [name for name in columns if name not in scores]
+    if absent:
+        raise _Missing(f"the scores lack the column(s) {', '.join(absent)}")
+    frames = [cell.of(scores).dropna(subset=list(columns)) for cell in cells]
+    keys = [frame.index.droplevel([name for name in frame.index.names if name not in on]) for frame in frames]
+    common = keys[0].unique()
+    for key in keys[1:]:
+        common = common.intersection(key.unique())
+    frames = [frame[key.isin(common)] for frame, key in zip(frames, keys, strict=True)]
+    folds = frames[0].index.get_level_values("fold").nunique()
+    if folds < FEWEST_FOLDS:
+        needed = " and ".join(map(str, cells))
+        same = f" with the same {' and '.join(on)}" if len(cells) > 1 else ""
+        raise _Missing(f"needs runs of {needed}{same}, in at least {FEWEST_FOLDS} folds; there are {folds}")
+    return frames
+
+
+def _left_out(scores, cells, frames):
+    """Say how many runs of the configurations are not among `frames`."""
+    count = sum(len(cell.of(scores)) for cell in cells) - sum(map(len, frames))
+    return f"{count} run{'s' * (count > 1)} left out, without a partner or a value" if count else ""
+
+
+def _by_fold(frame, column):
+    """Average the seeds of each fold."""
+    return frame[column].groupby("fold").mean()
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """`plus` less `minus` in the mean of some columns, in points.
+
+    `least` and `most` are those of `statistics.verdict`. `sign` is -1 if a loss is claimed. `slack` is added before the
+    verdict, for a claim of "at least as good". `on` says by what runs are paired: a baseline shares no draw of weights with
+    a network, so by fold only.
+    """
+
+    plus: _Cell
+    minus: _Cell
+    columns: tuple = ("uar",)
+    least: float = 0.0
+    most: float | None = None
+    sign: int = 1
+    slack: float = 0.0
+    on: tuple = ("fold", "seed")
+
+    def decide(self, scores):
+        plus, minus = _pairs(scores, self.columns, (self.plus, self.minus), self.on)
+        values = sum(_by_fold(plus, name) - _by_fold(minus, name) for name in self.columns) / len(self.columns)
+        verdict = statistics.verdict(
+            _evidence(self.sign * values + self.slack), self.least, self.most, rope=0 if self.slack else ROPE
+        )
+        evidence = _evidence(values)
+        ends = _ends(evidence)
+        notes = [_left_out(scores, (self.plus, self.minus), (plus, minus))]
+        if self.slack:
+            notes.append(f"at least as good: not worse by {self.slack:g} point or more")
+        note = "; ".join(filter(None, notes))
+        return _Found(_text(evidence["difference"], ends, "points"), *ends, verdict, pd.concat([plus, minus]), note)
+
+
+@dataclass(frozen=True)
+class _Level:
+    """The mean of one column over the folds, against a reported value."""
+
+    cell: _Cell
+    column: str
+    value: float
+
+    def decide(self, scores):
+        (runs,) = _pairs(scores, (self.column,), (self.cell,))
+        evidence = _evidence(_by_fold(runs, self.column))
+        ends, verdict = _ends(evidence), statistics.verdict(evidence, self.value, self.value)
+        ours = _text(evidence["difference"], ends, "%", sign="")
+        return _Found(ours, *ends, verdict, runs, _left_out(scores, (self.cell,), (runs,)))
+
+
+@dataclass(frozen=True)
+class _Within:
+    """One column less others of the same run, times `sign`; every one of the differences must be above 0."""
+
+    cell: _Cell
+    column: str
+    others: tuple
+    sign: int = 1
+
+    def decide(self, scores):
+        (runs,) = _pairs(scores, (self.column, *self.others), (self.cell,))
+        gaps = {
+            name: _evidence(self.sign * (_by_fold(runs, self.column) - _by_fold(runs, name))) for name in self.others
+        }
+        found = _every(gaps, self.sign)
+        note = "; ".join(filter(None, [found.note, _left_out(scores, (self.cell,), (runs,))]))
+        return dataclasses.replace(found, runs=runs, note=note)
+
+
+def _every(gaps, sign):
+    """Judge a claim that holds if each of several differences is above 0; show the one nearest to failing.
+
+    It needs no correction for their number, because each has to pass (Berger 1982, "Multiparameter hypothesis testing and
+    acceptance sampling", Technometrics 24). It is refused if one of them is.
+    """
+    verdicts = {name: statistics.verdict(gap) for name, gap in gaps.items()}
+    if all(verdict == SUPPORTED for verdict in verdicts.values()):
+        verdict = SUPPORTED
+    else:
+        verdict = NOT_SUPPORTED if NOT_SUPPORTED in verdicts.values() else CANNOT_TELL
+    name = min(gaps, key=lambda name: gaps[name]["difference"])
+    ends = tuple(sorted(sign * end for end in _ends(gaps[name])))
+    several = len(gaps) > 1
+    against = f" against {_class(name)}" if several else ""
+    note = ", ".join(f"{_class(name)} {sign * gap['difference']:+.2f}" for name, gap in gaps.items())
+    ours = _text(sign * gaps[name]["difference"], ends, "points", what=against)
+    return _Found(ours, *ends, verdict, note=f"against {note}" if several else "")
+
+
+def _class(column):
+    return column.removeprefix("recall_")
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """The SD over the folds of one configuration over that of another."""
+
+    first: _Cell
+    second: _Cell
+
+    def decide(self, scores):
+        first, second = _pairs(scores, ("uar",), (self.first, self.second))
+        found = _ratio(_by_fold(first, "uar"), _by_fold(second, "uar"))
+        note = _left_out(scores, (self.first, self.second), (first, second))
+        return dataclasses.replace(found, runs=pd.concat([first, second]), note=note)
+
+
+def _ratio(first, second):
+    first, second = np.asarray(first), np.asarray(second)
+    if min(np.ptp(first), np.ptp(second)) <= _EQUAL or abs(stats.pearsonr(first, second).statistic) > 1 - _EQUAL:
+        return _Found("the scores of one do not vary, or follow the other's: no ratio", np.nan, np.nan, CANNOT_TELL)
+    found = paper.sd_ratio(first, second)
+    return _judge_ratio(found["ratio"], found["low"], found["high"], found["p"])
+
+
+def _judge_ratio(ratio, low, high, p):
+    """Judge the claim that a ratio is above 1."""
+    verdict = statistics.verdict(_plain_evidence(np.log(low), np.log(high), p), rope=0)
+    return _Found(f"ratio {ratio:.2f}, [{low:.2f}, {high:.2f}]", low, high, verdict)
+
+
+@dataclass(frozen=True)
+class _SeedRange:
+    """The range of UAR over the paper's number of seeds of a fold, less `value`."""
+
+    cell: _Cell
+    value: float
+
+    def decide(self, scores):
+        (runs,) = _pairs(scores, ("uar",), (self.cell,))
+        runs = runs.sort_index().groupby("fold").head(paper.SEEDS)
+        runs = runs[runs.groupby("fold")["uar"].transform("count") == paper.SEEDS]
+        folds = runs.index.get_level_values("fold").nunique()
+        if folds < FEWEST_FOLDS:
+            raise _Missing(
+                f"needs runs of {self.cell} with {paper.SEEDS} seeds in at least {FEWEST_FOLDS} folds; there are {folds}"
+            )
+        ranges = runs.groupby("fold")["uar"].agg(np.ptp)
+        evidence = _evidence(ranges - self.value)
+        ends = _ends(evidence)
+        note = f"mean range over {paper.SEEDS} seeds {ranges.mean():.2f} points"
+        return _Found(
+            _text(evidence["difference"], ends, "points"), *ends, statistics.verdict(evidence, rope=0), runs, note
+        )
+
+
+@dataclass(frozen=True)
+class _SpeakersAndSeeds:
+    """The SD of the folds' UAR over the SD of the seeds within a fold.
+
+    The interval is that of the F distribution for two independent variances, which supposes normal scores with one variance
+    within all folds.
+    """
+
+    cell: _Cell
+
+    def decide(self, scores):
+        (runs,) = _pairs(scores, ("uar",), (self.cell,))
+        groups = runs.groupby("fold")["uar"]
+        counts = groups.count()
+        within_df = int((counts - 1).sum())
+        if not within_df:
+            raise _Missing(f"needs runs of {self.cell} with more than one seed in a fold")
+        within = float((groups.var() * (counts - 1)).sum() / within_df)
+        if not within > 0:
+            return _Found("the seeds of a fold do not differ: no ratio", np.nan, np.nan, CANNOT_TELL, runs)
+        f, dfs = float(groups.mean().var()) / within, (len(counts) - 1, within_df)
+        low, high = (np.sqrt(f / stats.f.ppf(share, *dfs)) for share in (0.975, 0.025))
+        p = 2 * min(stats.f.sf(f, *dfs), stats.f.cdf(f, *dfs))
+        return dataclasses.replace(_judge_ratio(np.sqrt(f), low, high, p), runs=runs)
+
+
+@dataclass(frozen=True)
+class _Untestable:
+    """A claim that this project's runs cannot decide."""
+
+    reason: str
+
+    def decide(self, scores):
+        raise _Missing(self.reason)
+
+
+def _corpus_rules():
+    """Return how each claim of the kind "corpus" is decided, by its id."""
+    value = {claim.id: claim.value for claim in paper.CLAIMS}
+    gain = value["self-attention-beats-attention"]
+    rules = {
+        "self-attention-beats-attention": _Difference(_MODEL2, _MODEL1),
+        "self-attention-adds-3-43-points": _Difference(_MODEL2, _MODEL1, least=gain, most=gain),
+        "self-attention-more-precise": _Difference(_MODEL2, _MODEL1, ("wa",)),
+        "self-attention-more-stable": _Spread(_MODEL1, _MODEL2),
+        "self-attention-faster": _Untestable(
+            "needs both models timed alone on one machine; runs of a study share theirs"
+        ),
+        "gender-helps": _Difference(_MODEL2, _NO_GENDER),
+        "gender-adds-1-to-2-points": _Difference(_MODEL2, _NO_GENDER, least=1, most=2),
+        "gender-reduces-mistakes": _Difference(_MODEL2, _NO_GENDER, ("wa",)),
+        "gender-cures-neutral-bias": _Difference(_NO_GENDER, _MODEL2, tuple(f"{name}_as_neutral" for name in _OTHERS)),
+        "network-matches-classical-features": _Difference(_MODEL2, _Cell("svm_compare"), slack=ROPE, on=("fold",)),
+        "seeds-matter": _SeedRange(_MODEL2, gain),
+        "speakers-matter": _SpeakersAndSeeds(_MODEL2),
+        "deltas-help": _Untestable("needs runs without deltas, which no setting of a run gives"),
+        "waveform-scaling-helps": _Untestable(
+            "needs runs with normalise_waveform yes and no beside each other, which the ledger keeps apart"
+        ),
+        "linear-layer-keeps-accuracy": _Untestable(
+            "needs runs without the linear layer, which no setting of a run gives"
+        ),
+    }
+    for pooling in ("mean", "max"):
+        rules[f"self-attention-beats-{pooling}-pooling"] = _Difference(_MODEL2, _Cell("model2", pooling, "embedding"))
+    for method, model in (("dnn-elm", "dnn_elm"), ("cnn-lstm", "cnn_lstm_vtlp")):
+        rules[f"model-2-beats-{method}"] = _Difference(_MODEL2, _Cell(model), on=("fold",))
+    for number, cell in _MODEL_CELLS.items():
+        for metric in ("uar", "wa"):
+            claim = f"model-{number}-{metric}"
+            rules[claim] = _Level(cell, metric, value[claim])
+        for emotion, rank, sign in (("sad", "best", 1), ("happy", "worst", -1)):
+            others = tuple(f"recall_{name}" for name in paper.CLASSES if name != emotion)
+            rules[f"{emotion}-recognised-{rank}-model-{number}"] = _Within(cell, f"recall_{emotion}", others, sign)
+        rules[f"happy-taken-for-neutral-model-{number}"] = _Within(cell, "happy_as_neutral", ("recall_happy",))
+    for emotion, change in paper.recall_differences().items():
+        word, sign = ("lifts", 1) if change > 0 else ("costs", -1)
+        rules[f"self-attention-{word}-{emotion}"] = _Difference(_MODEL2, _MODEL1, (f"recall_{emotion}",), sign=sign)
+    return rules
+
+
+#: Claims about the size of a figure on IEMOCAP: on another corpus there is nothing to judge.
+_FIGURES = (
+    "self-attention-adds-3-43-points",
+    "gender-adds-1-to-2-points",
+    *(f"model-{number}-{metric}" for number in (1, 2) for metric in ("uar", "wa")),
+)
+
+
+# --- claims that the paper's own figures decide
+
+
+def _exact(ours, holds, note=""):
+    return _Found(ours, np.nan, np.nan, SUPPORTED if holds else NOT_SUPPORTED, note=note)
+
+
+def _listed(values, digits=2):
+    return ", ".join(f"{value:.{digits}f}" for value in values)
+
+
+def _means_agree():
+    means = paper.recomputed_means()[list(paper.TABLE1_MEAN)]
+    return _exact(_listed(means, 3), all(means.round(2) == pd.Series(paper.TABLE1_MEAN)))
+
+
+def _sd_is_over_folds():
+    sds = paper.recomputed_sds()
+    holds = all("population" in reading for reading in sds["reading"])
+    note = f"{'; '.join(sds['reading'])}; sample SD {_listed(sds['sample'])}. The SD over seeds is not printed."
+    return _exact(_listed(sds["population"], 3), holds, note)
+
+
+def _improvement(printed):
+    uar = paper.differences()["uar"].mean()
+    relative = 100 * uar / paper.recomputed_means()["model1_uar"]
+    return _exact(f"{uar:+.3f} points", round(uar, 2) == printed, f"relative to Model 1 it would be {relative:.2f} %")
+
+
+def _better_as_printed(metric):
+    tests = paper.fold_tests(metric).set_index("test")["p"]
+    evidence = _evidence(paper.differences()[metric])
+    ends = _ends(evidence)
+    note = "; ".join(f"{name} p = {p:.3f}" for name, p in tests.items())
+    return _Found(_text(evidence["difference"], ends, "points"), *ends, statistics.verdict(evidence), note=note)
+
+
+def _beats_as_printed(method):
+    other = paper.TABLE2.set_index("method").loc[method, "uar"]
+    evidence = _evidence(paper.TABLE1["model2_uar"] - other)
+    ends = _ends(evidence)
+    note = (
+        f"against ACRNN, which Table 2 leaves out ({paper.ACRNN['uar']}, without gender):"
+        f" {paper.against_reported('ACRNN')['difference']:+.2f} points"
+    )
+    return _Found(_text(evidence["difference"], ends, "points"), *ends, statistics.verdict(evidence), note=note)
+
+
+def _others_of_table1(printed):
+    models = {name.split("_")[0] for name in paper.TABLE1_MEAN}
+    others = len(models) - 1
+    return _exact(f"{others} other model", others == printed, f"Table 2 shows {len(paper.TABLE2) - 1} others")
+
+
+def _weighted():
+    tables = {"model1": paper.TABLE3, "model2": paper.TABLE4}
+    weighted = {model: paper.implied_wa(table) for model, table in tables.items()}
+    plain = {model: paper.implied_uar(table) for model, table in tables.items()}
+    printed = {model: paper.TABLE1_MEAN[f"{model}_uar"] for model in tables}
+    holds = all(abs(printed[m] - weighted[m]) < abs(printed[m] - plain[m]) for m in tables)
+    return _exact(f"weighted {_listed(weighted.values(), 3)}; unweighted {_listed(plain.values(), 3)}", holds)
+
+
+def _neutral_share(printed):
+    share = 100 * paper.UTTERANCES["neutral"].sum() / paper.UTTERANCES.to_numpy().sum()
+    return _exact(f"{share:.2f} %", round(share, 1) == printed)
+
+
+def _rows_sum(table):
+    sums = paper.row_sums(table)
+    return _exact(_listed(sums), all(abs(sums - 100) <= 0.04 + 1e-9))
+
+
+def _agrees(table, metric, printed):
+    value = (paper.implied_uar if metric == "uar" else paper.implied_wa)(table)
+    note = "if the matrix pools the folds' utterances, it need not agree with a mean over folds"
+    return _exact(f"{value:.3f} %", abs(value - printed) <= 0.015, note)
+
+
+def _rank_as_printed(table, emotion, sign):
+    gaps = {}
+    for name in paper.CLASSES:
+        if name != emotion:
+            first, second = (emotion, name) if sign > 0 else (name, emotion)
+            gap = paper.recall_gap(table, first, second)
+            gaps[name] = {"difference": gap["difference"]} | _plain_evidence(gap["low"], gap["high"], gap["p"])
+    return _every(gaps, sign)
+
+
+def _more_precise_as_printed():
+    gap = paper.wa_gap()
+    verdict = statistics.verdict(_plain_evidence(gap["low"], gap["high"], gap["p"]))
+    gains = ", ".join(f"{name} {gain:+.2f}" for name, gain in paper.recall_differences().items())
+    ours = _text(gap["difference"], (gap["low"], gap["high"]), "points")
+    return _Found(ours, gap["low"], gap["high"], verdict, note=f"recalls: {gains}")
+
+
+def _five_seeds():
+    rows = paper.wa_as_means()
+    rows = rows[~rows["ends_in_zero"]]
+    odd = rows[~rows["possible"]]
+    chance = paper.wa_matches_by_chance().loc["model1"]
+    values = ", ".join(f"{row.printed} (fold {row.fold})" for row in odd.itertuples())
+    note = (
+        f"{chance['matched']:.0f} of ten WA values of Model 1 are k/n of one speaker of the session,"
+        f" {chance['other_speaker']:.0f} of them only of the speaker whom the row does not name; chance would give"
+        f" {chance['expected']:.1f}. That is consistent with single runs on one speaker a session; it is no proof."
+    )
+    return _exact(
+        f"{len(odd)} of {len(rows)} values cannot be one" + (f": {values}" if values else ""), odd.empty, note
+    )
+
+
+def _linear_layer():
+    counts = paper.linear_layer_parameters()
+    saved = 100 * (1 - counts["with"] / counts["without"])
+    return _exact(f"{counts['with']:,} with, {counts['without']:,} without: {saved:.1f} % saved", saved > 0)
+
+
+def _arithmetic_rules():
+    """Return how each claim of the kind "arithmetic" is decided, by its id: functions without arguments."""
+    value = {claim.id: claim.value for claim in paper.CLAIMS}
+    rules = {
+        "table-1-means-agree": _means_agree,
+        "sd-is-over-folds": _sd_is_over_folds,
+        "improvement-is-3-43": lambda: _improvement(value["improvement-is-3-43"]),
+        "model-2-better-uar-as-printed": lambda: _better_as_printed("uar"),
+        "model-2-better-wa-as-printed": lambda: _better_as_printed("wa"),
+        "model-2-more-stable-as-printed": lambda: _ratio(paper.TABLE1["model1_uar"], paper.TABLE1["model2_uar"]),
+        "model-2-beats-dnn-elm-as-printed": lambda: _beats_as_printed("DNN-ELM"),
+        "model-2-beats-cnn-lstm-as-printed": lambda: _beats_as_printed("CNN-LSTM"),
+        "table-1-has-three-others": lambda: _others_of_table1(value["table-1-has-three-others"]),
+        "ua-is-a-weighted-average": _weighted,
+        "neutral-share-is-48-2": lambda: _neutral_share(value["neutral-share-is-48-2"]),
+        "model-2-more-precise-as-printed": _more_precise_as_printed,
+        "wa-is-the-mean-of-five-seeds": _five_seeds,
+        "linear-layer-saves-parameters": _linear_layer,
+    }
+    for number, table in ((3, paper.TABLE3), (4, paper.TABLE4)):
+        rules[f"table-{number}-rows-sum-to-100"] = lambda table=table: _rows_sum(table)
+        for metric in ("uar", "wa"):
+            claim = f"table-{number}-agrees-with-{metric}"
+            rules[claim] = lambda table=table, metric=metric, claim=claim: _agrees(table, metric, value[claim])
+        for emotion, rank, sign in (("sad", "best", 1), ("happy", "worst", -1)):
+            claim = f"{emotion}-recognised-{rank}-model-{number - 2}-as-printed"
+            rules[claim] = lambda table=table, emotion=emotion, sign=sign: _rank_as_printed(table, emotion, sign)
+    return rules
+
+
+# --- the ledger
+
+
+def ledger(scores=None):
+    """Decide every claim of the paper.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame, optional
+        One row a run, as `score_table` makes it: `COLUMNS`, and those of ``settings``, ``recall_<class>``,
+        ``<class>_as_neutral`` and ``run`` that are there. Percentages. Without any run only the paper's own
+        figures are judged.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a claim of the kind "corpus" for each ``corpus``, ``preset`` and ``settings``, then one row a claim of the kind
+        "arithmetic":
+
+        - ``id, kind, claim, where, reported``: as in `paper.CLAIMS`; ``corpus, preset, settings``: of the runs;
+        - ``scope``: what the verdict speaks of;
+        - ``ours``: text with the interval; ``low, high``: the smallest interval that holds the 95 % interval of the corrected
+          t-test and that of the bootstrap over speakers, which is what the verdict looks at (NaN if there is none);
+        - ``verdict``: "supported", "not supported", "cannot tell at this power" (see `statistics.verdict`) or "not tested";
+        - ``runs``: how many runs, folds and which configurations it rests on; ``run_ids``: their ids, if `scores` has them;
+        - ``note``: what is missing, or what else to know.
+
+    Raises
+    ------
+    SermodulesError
+        If a column is missing, a run is there twice, a score is not in %, or a fold tests two speakers.
+    """
+    claims = {kind: [claim for claim in paper.CLAIMS if claim.kind == kind] for kind in ("corpus", "arithmetic")}
+    rules, own, rows = _corpus_rules(), _arithmetic_rules(), []
+    for group, runs in _groups(_NO_RUN if scores is None else scores):
+        rows += [_line(claim, group, _decide(claim, rules[claim.id], group, runs)) for claim in claims["corpus"]]
+    rows += [_line(claim, None, own[claim.id]()) for claim in claims["arithmetic"]]
+    return pd.DataFrame(rows)
+
+
+def _groups(scores):
+    """Yield the runs of each corpus, preset and other settings, checked."""
+    if scores.empty:
+        yield dict.fromkeys(_GROUP, ""), _NO_RUN
+        return
+    if missing := [name for name in COLUMNS if name not in scores]:
+        raise SermodulesError(
+            f"the scores lack the column(s) {', '.join(missing)}: make them with `claims.score_table`"
+        )
+    if "settings" not in scores:
+        scores = scores.assign(settings="")
+    for key, runs in scores.groupby(_GROUP, sort=False):
+        names = runs[["model", "attention", "gender"]].astype(str).agg(", ".join, axis=1)
+        for metric in ("uar", "wa"):
+            statistics.by_fold(runs.assign(configuration=names, uar=runs[metric]))  # raises what is wrong
+        yield dict(zip(_GROUP, key, strict=True)), runs
+
+
+def _decide(claim, rule, group, runs):
+    try:
+        found = rule.decide(runs)
+    except _Missing as missing:
+        found = _untested(str(missing))
+    if claim.id in _FIGURES and group["corpus"] != "iemocap":
+        return dataclasses.replace(found, verdict=NOT_TESTED, note="a figure of IEMOCAP: needs runs on `iemocap`")
+    return found
+
+
+def _untested(reason):
+    return _Found("–", np.nan, np.nan, NOT_TESTED, note=reason)
+
+
+def _line(claim, group, found):
+    row = {
+        "id": claim.id,
+        "kind": claim.kind,
+        "claim": claim.statement,
+        "where": claim.where,
+        "reported": claim.reported,
+    }
+    row |= group or dict.fromkeys(_GROUP, "")
+    row["scope"] = _scope(claim, group)
+    row |= {"ours": found.ours, "low": found.low, "high": found.high, "verdict": found.verdict}
+    return row | {"runs": _rests_on(found.runs), "run_ids": _ids(found.runs), "note": found.note}
+
+
+def _scope(claim, group):
+    if claim.kind == "arithmetic":
+        return "the figures that the paper prints"
+    if not group["corpus"]:
+        return "no run yet"
+    own = f"preset `{group['preset']}`" + (f", {group['settings']}" if group["settings"] else "")
+    if group["corpus"] == "iemocap":
+        usual = group["preset"] == "paper" and not group["settings"]
+        return "IEMOCAP" if usual else f"IEMOCAP, {own}: not the paper's network or data"
+    return f"`{group['corpus']}`, {own}: says nothing directly about IEMOCAP"
+
+
+def _rests_on(runs):
+    """Write how many runs there are and of what."""
+    if runs is None:
+        return ""
+    baseline = ~runs["model"].isin(["model1", "model2"])
+    names = "`" + runs["model"] + "`"
+    full = names + " (" + runs["attention"].astype(str) + ", gender " + runs["gender"].astype(str) + ")"
+    cells = names.where(baseline, full).drop_duplicates()
+    folds, seeds = (runs.index.get_level_values(name).nunique() for name in ("fold", "seed"))
+    return f"{len(runs)} runs, {folds} folds, {seeds} seed{'s' * (seeds > 1)}: {', '.join(cells)}"
+
+
+def _ids(runs):
+    return "" if runs is None or "run" not in runs else "; ".join(runs["run"])
+
+
+# --- the ledger in Markdown
+
+
+def to_markdown(ledger):
+    """Write the ledger as Markdown: a table for each corpus, preset and settings, and one for the paper's own figures.
+
+    Parameters
+    ----------
+    ledger : pandas.DataFrame
+        From `ledger`.
+
+    Returns
+    -------
+    str
+        Parts begin with a heading of level 3. What was not tested is listed below each table, with what it needs.
+    """
+    parts = []
+    for (corpus, preset, settings, scope), rows in ledger.groupby([*_GROUP, "scope"], sort=False):
+        title = f"Corpus `{corpus}`, preset `{preset}`" + f", {settings}" * bool(settings) if corpus else scope
+        tested = rows[rows["verdict"] != NOT_TESTED]
+        waiting = rows[rows["verdict"] == NOT_TESTED]
+        parts += [f"### {title[0].upper()}{title[1:]}", _caption(rows, scope)]
+        if len(tested):
+            parts.append(_grid(tested))
+        if len(waiting):
+            parts += ["Not tested:", "\n".join(f"- `{row.id}`: {row.note}." for row in waiting.itertuples())]
+    return "\n\n".join(parts) + "\n"
+
+
+def _caption(rows, scope):
+    counts = rows["verdict"].value_counts()
+    order = (SUPPORTED, NOT_SUPPORTED, CANNOT_TELL, NOT_TESTED)
+    text = f"Claims of the paper: {', '.join(f'{counts[name]} {name}' for name in order if name in counts)}. Scope: {scope}."
+    if set(rows["verdict"]) == {NOT_TESTED}:
+        return text
+    if set(rows["kind"]) == {"arithmetic"}:
+        return text + (
+            " In brackets: 95 % interval, of the corrected t-test and the bootstrap over the ten folds together, or of"
+            " utterances taken as independent. Without an interval the verdict is exact arithmetic."
+        )
+    return text + (
+        " Reported: measured on IEMOCAP. Ours: mean over the folds, each the mean of its seeds; in brackets the 95 % interval"
+        " over the speakers (corrected t-test and bootstrap together; for a ratio of SDs, that for normal scores). Points are"
+        f" points of %. Each claim is judged by itself. A difference below {ROPE:g} point counts as none. With fewer than"
+        f" {FEWEST_FOLDS} folds nothing is judged."
+    )
+
+
+def _grid(rows):
+    """Write the rows as a table of texts."""
+    frame = pd.DataFrame(
+        {
+            "Claim": rows["claim"] + " (`" + rows["id"] + "`)",
+            "Where": rows["where"],
+            "Reported": rows["reported"],
+            "Ours": rows["ours"],
+            "Verdict": "**" + rows["verdict"] + "**",
+        }
+    )
+    if rows["runs"].any():
+        frame["Rests on"] = rows["runs"]
+    if rows["note"].any():
+        frame["Note"] = rows["note"]
+    frame = frame.map(lambda value: str(value).replace("|", "\\|"))
+    return frame.to_markdown(index=False, disable_numparse=True, colalign=["left"] * frame.shape[1])

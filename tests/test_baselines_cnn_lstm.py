@@ -1,0 +1,447 @@
+"""CNN+LSTM with VTLP: the warp is the formula's, only training speakers are learned from, the vote is a mean."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from conftest import write_tones
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sermodules import audio, corpora, models, segments, store, training
+from sermodules.baselines import cnn_lstm
+from sermodules.config import RunConfig
+from sermodules.errors import AudioError, ConfigError, StoreError, TrainingError
+
+alphas = st.floats(0.9, 1.1)
+
+
+def tiny(corpus, **fields):
+    return RunConfig.create(
+        corpus=corpus, model="cnn_lstm_vtlp", preset="smoke",
+        **({"width": 1 / 32, "epochs": 1, "batch_size": 8, "learning_rate": 0.01} | fields),
+    )  # fmt: skip
+
+
+def sine(hertz, samples=8000):
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(samples) / 16000)
+
+
+@pytest.fixture(scope="module")
+def data(tones):
+    return training.prepare(tiny(tones))
+
+
+# spectrograms
+
+
+@given(st.integers(1, 3000))
+@settings(deadline=None, max_examples=30)
+def test_number_of_frames(n):
+    assert cnn_lstm.log_spectrogram(np.ones(n)).shape == (1 if n < 640 else 1 + (n - 640) // 160, 179)
+
+
+@pytest.mark.parametrize("bin_", [4, 40, 160])
+def test_sine_is_strongest_in_its_bin_and_has_its_power_there(bin_):
+    x = cnn_lstm.log_spectrogram(sine(25 * bin_))
+    assert x.dtype == np.float32
+    assert (x.argmax(axis=1) == bin_).all()
+    # A sine of amplitude 0.5 has half of that at its bin, times the sum of the window: 0.54 * 640 - 0.46.
+    np.testing.assert_allclose(x[:, bin_], 2 * np.log(0.25 * 345.14), atol=2e-3)
+
+
+def test_silence_is_the_floor_and_bad_signals_are_refused():
+    np.testing.assert_allclose(cnn_lstm.log_spectrogram(np.zeros(800)), -23.02585, rtol=1e-6)
+    with pytest.raises(AudioError, match="one dimension"):
+        cnn_lstm.log_spectrogram(np.zeros((2, 800)))
+    with pytest.raises(ConfigError, match="44100"):
+        cnn_lstm.log_spectrogram(np.zeros(800), 44100)
+
+
+# the warp
+
+
+@pytest.mark.parametrize(
+    ("alpha", "frequency", "expected"),
+    [
+        (1.1, 1000, 1100),
+        (1.1, 4800 / 1.1, 4800),  # where it bends
+        # 8000 - 3200 / (8000 - 4363.63...) * 2000 = 8000 - 0.88 * 2000
+        (1.1, 6000, 6240),
+        (0.9, 1000, 900),
+        (0.9, 4800, 4320),
+        # 8000 - (8000 - 4320) / (8000 - 4800) * 2000 = 8000 - 1.15 * 2000
+        (0.9, 6000, 5700),
+        (1.0, 1234.5, 1234.5),
+        (1.0, 7000, 7000),
+        (0.93, 8000, 8000),
+        (1.07, 0, 0),
+    ],
+)
+def test_warp_by_hand(alpha, frequency, expected):
+    assert cnn_lstm.warp(frequency, alpha) == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.floats(0.7, 1.4))
+def test_warp_rises_and_its_inverse_is_the_warp_by_the_inverse(alpha):
+    frequency = np.linspace(0, 8000, 321)
+    warped = cnn_lstm.warp(frequency, alpha)
+    assert (np.diff(warped) > 0).all()
+    np.testing.assert_allclose(cnn_lstm.warp(warped, 1 / alpha), frequency, atol=1e-8)
+
+
+@pytest.mark.parametrize("alpha", [0.6, -1, float("nan")])
+def test_warp_that_folds_is_refused(alpha):
+    with pytest.raises(ConfigError, match=r"above 0\.6"):
+        cnn_lstm.warp(1000, alpha)
+
+
+def test_alpha_one_changes_nothing():
+    x = cnn_lstm.log_spectrogram(np.random.default_rng(0).normal(0, 0.1, 8000))
+    np.testing.assert_array_equal(cnn_lstm.vtlp(x, 1.0), x[:, 1:161])
+
+
+@given(alphas)
+def test_vtlp_reads_each_bin_where_the_formula_says(alpha):
+    """Of a spectrogram that holds its own frequencies, linear interpolation is exact: at g stands g / alpha."""
+    ramp = np.tile(25 * np.arange(179, dtype=np.float32), (3, 1))
+    warped = cnn_lstm.vtlp(ramp, alpha)
+    assert warped.shape == (3, 160) and warped.dtype == np.float32
+    np.testing.assert_allclose(warped[1], 25 * np.arange(1, 161) / alpha, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("alpha", "moved"), [(0.9, 1800), (1.0, 2000), (1.1, 2200)])
+def test_a_peak_moves_by_alpha(alpha, moved):
+    warped = cnn_lstm.vtlp(cnn_lstm.log_spectrogram(sine(2000)), alpha)
+    assert (25 * (warped.argmax(axis=1) + 1) == moved).all()
+
+
+def test_a_peak_above_4_khz_comes_into_sight():
+    x = cnn_lstm.log_spectrogram(sine(4400))
+    assert x.max() - cnn_lstm.vtlp(x, 1.0).max() > 10
+    warped = cnn_lstm.vtlp(x, 0.9)
+    assert (25 * (warped.argmax(axis=1) + 1) == 3950).all() or (25 * (warped.argmax(axis=1) + 1) == 3975).all()
+
+
+@pytest.mark.parametrize("alpha", [0.89, 1.11, float("nan")])
+def test_vtlp_reads_only_what_is_there(alpha):
+    with pytest.raises(ConfigError, match=r"between 0\.9 and 1\.1"):
+        cnn_lstm.vtlp(np.zeros((1, 179), np.float32), alpha)
+
+
+# oversampling and minibatches
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 5))
+def test_oversampling_evens_the_classes_out(labels, seed):
+    labels = np.array(labels)
+    rows = cnn_lstm.oversample(labels, np.random.default_rng(seed))
+    most = np.bincount(labels).max()
+    for label in np.unique(labels):
+        times = np.bincount(rows, minlength=len(labels))[labels == label]
+        assert times.sum() == most
+        assert times.min() >= 1 and times.max() - times.min() <= 1
+
+
+def test_each_epoch_draws_anew_and_the_seed_decides(data, tones):
+    def epochs(seed, count=2):
+        minibatches, seen = cnn_lstm._Minibatches(data, tiny(tones, seed=seed)), []
+        for _ in range(count):
+            batches = [minibatches[i] for i in range(len(minibatches))]
+            seen.append((minibatches.rows, minibatches.alphas, np.concatenate([x["spectrogram"] for x, _ in batches])))
+            minibatches.on_epoch_end()
+        return seen
+
+    first, second = epochs(1)
+    for drawn, again in zip(first, epochs(1)[0], strict=True):
+        np.testing.assert_array_equal(drawn, again)
+    assert np.any(first[0] != second[0]) and not np.intersect1d(first[1], second[1]).size
+    assert np.any(first[1] != epochs(2)[0][1])
+    assert len(np.unique(first[1])) == len(first[1])  # one alpha a segment and copy
+    assert 0.9 <= first[1].min() < 0.95 and 1.05 < first[1].max() <= 1.1
+    np.testing.assert_array_equal(np.bincount(data.train.labels[first[0]]), np.bincount(data.train.labels).max())
+    row, alpha = first[0][0], first[1][0]  # and the network is given the segment under that alpha
+    expected = cnn_lstm.vtlp(data.train.inputs["spectrogram"][row], alpha) - data.standardiser.mean
+    real = data.train.inputs["mask"][row]
+    np.testing.assert_allclose(first[2][0][real], (expected / data.standardiser.sd)[real], rtol=1e-5)
+    assert (first[2][0][~real] == 0).all()
+
+
+def test_no_part_holds_a_segment_twice(data):
+    for part in (data.train, data.validation, data.test):
+        assert not part.segments.duplicated(["utterance", "start"]).any()
+
+
+# the parts
+
+
+def test_parts_hold_the_spectrograms(data, tones):
+    table = corpora.load(tones).set_index("utterance")
+    train = data.train
+    assert train.inputs["spectrogram"].shape == (len(train.labels), 300, 179)
+    np.testing.assert_array_equal(train.inputs["mask"], segments.masks(train.segments))
+    whole = {name: cnn_lstm.log_spectrogram(audio.read(table.loc[name, "path"])) for name in train.table["utterance"]}
+    for x, row in zip(train.inputs["spectrogram"], train.segments.itertuples(), strict=True):
+        np.testing.assert_array_equal(x[: row.frames], whole[row.utterance][row.start : row.start + row.frames])
+        assert (x[row.frames :] == 0).all()
+    frames = np.concatenate(list(whole.values()))[:, 1:161]
+    np.testing.assert_allclose(data.standardiser.mean, frames.mean(axis=0, dtype=np.float64), rtol=1e-5)
+    np.testing.assert_allclose(data.standardiser.sd, frames.std(axis=0, dtype=np.float64), rtol=1e-4)
+    assert data.corpus_digest == corpora.digest(corpora.load(tones))
+
+
+def test_second_time_nothing_is_computed(data, tones, monkeypatch):
+    monkeypatch.setattr(audio, "read", lambda path: pytest.fail("read again"))
+    again = training.prepare(tiny(tones))
+    np.testing.assert_array_equal(again.test.inputs["spectrogram"], data.test.inputs["spectrogram"])
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[: len(b) // 2], lambda b: b[:500] + b"x" + b[501:], lambda b: b"", None]
+)
+def test_damaged_cache_is_made_again(data, tones, monkeypatch, tmp_path, damage):
+    monkeypatch.setenv("SERMODULES_CACHE", str(tmp_path))
+    training.prepare(tiny(tones))
+    (file,) = (tmp_path / "spectrograms").glob("*.npz")
+    if damage is None:
+        np.savez(file, utterances=np.array(["other"]), frames=np.array([1]), spectrograms=np.zeros((1, 179)))
+    else:
+        file.write_bytes(damage(file.read_bytes()))
+    with pytest.warns(UserWarning, match="damaged and are made again"):
+        again = training.prepare(tiny(tones))
+    np.testing.assert_array_equal(again.train.inputs["spectrogram"], data.train.inputs["spectrogram"])
+    assert [path.suffix for path in (tmp_path / "spectrograms").iterdir() if path.suffix != ".lock"] == [".npz"]
+
+
+def test_cache_that_cannot_be_written(tones, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SERMODULES_CACHE", str(tmp_path / "file"))
+    with pytest.raises(StoreError, match="SERMODULES_CACHE"):
+        training.prepare(tiny(tones))
+
+
+def test_all_bad_audio_is_named_before_training(tmp_path):
+    path = write_tones(tmp_path)
+    names = pd.read_csv(path)["path"].tolist()
+    (tmp_path / names[0]).write_bytes(b"")
+    soundfile.write(tmp_path / names[20], np.zeros(16000), 16000)
+    with pytest.raises(AudioError) as caught:
+        training.prepare(tiny(f"table:{path}"))
+    assert Path(names[0]).name in str(caught.value) and Path(names[20]).name in str(caught.value)
+
+
+# the network
+
+
+def test_network_at_width_1_is_the_one_described():
+    config = RunConfig.create(corpus="emodb", model="cnn_lstm_vtlp", preset="paper")
+    rows = models.parameters(models.build(config, 4))
+    kinds = rows[rows["parameters"] > 0].set_index("layer")
+    weights = {"conv1": 9 * 64, "conv2": 9 * 64 * 64, "conv3": 9 * 64 * 128, "conv4": 9 * 128 * 128}
+    norms = {"conv1_norm": 4 * 64, "conv2_norm": 4 * 64, "conv3_norm": 4 * 128, "conv4_norm": 4 * 128}
+    # two directions of four gates of 128 cells, which read 10 bins of 128 filters, their own outputs and a bias
+    rest = {"blstm": 2 * 4 * 128 * (10 * 128 + 128 + 1), "logits": (256 + 1) * 4}
+    assert kinds["parameters"].to_dict() == weights | norms | rest
+    assert rows.set_index("layer").loc["steps", "output"] == "(37, 1280)"
+
+
+def test_it_listens_to_width_seed_and_precision(tones):
+    def built(**fields):
+        return models.build(tiny(tones, **fields), 4)
+
+    wide, narrow = (models.parameters(built(width=width))["parameters"].sum() for width in (1 / 8, 1 / 16))
+    assert wide > 2 * narrow
+    first, again, other = (built(seed=seed).get_weights() for seed in (1, 1, 2))
+    for old, new in zip(first, again, strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert any(np.any(old != new) for old, new in zip(first, other, strict=True))
+    mixed = built(precision="mixed_bfloat16").network
+    assert mixed.get_layer("conv2").compute_dtype == "bfloat16" and mixed.get_layer("logits").compute_dtype == "float32"
+    assert built().network.get_layer("conv2").compute_dtype == "float32"
+
+
+@pytest.fixture(scope="module")
+def trained(data, tones):
+    config = tiny(tones)
+    model = models.build(config, 4)
+    return model, training.fit(model, data, config, report=False)
+
+
+def test_optimizer_is_sgd_with_nesterov_momentum(trained):
+    settings_ = trained[0].network.optimizer.get_config()
+    assert (settings_["name"].lower(), settings_["momentum"], settings_["nesterov"]) == ("sgd", 0.9, True)
+    assert settings_["learning_rate"] == pytest.approx(0.01)
+
+
+def test_posterior_is_the_mean_over_alphas(trained, data, monkeypatch):
+    model = trained[0]
+    single = [model._logits(data.test, alpha) for alpha in (0.9, 0.95, 1.0, 1.05, 1.1)]
+    assert np.any(single[0] != single[2])
+    posteriors = [np.exp(x - x.max(axis=1, keepdims=True)) for x in single]
+    mean = np.mean([p / p.sum(axis=1, keepdims=True) for p in posteriors], axis=0)
+    voted = training.logits(model, data.test)
+    assert voted.shape == (len(data.test.labels), 4) and voted.dtype == np.float32
+    np.testing.assert_allclose(np.exp(voted), mean, rtol=1e-4)
+    # By hand: posteriors (3/4, 1/4) under three alphas and (0, 1) under two give (9/20, 11/20): no vote of heads.
+    table = {alpha: [np.log(3), 0] for alpha in (0.9, 1.0, 1.1)} | {0.95: [-1000, 0], 1.05: [-1000, 0]}
+    monkeypatch.setattr(model, "_logits", lambda part, alpha: np.array([table[alpha]]))
+    np.testing.assert_allclose(np.exp(model.logits(data.test)), [[0.45, 0.55]], rtol=1e-5)
+
+
+def test_predictions_depend_on_neither_the_batch_nor_the_padding(trained, data):
+    model, part = trained[0], data.test
+    whole = model.logits(part)
+    few = training.Part(part.table, part.segments[:3], {k: v[:3] for k, v in part.inputs.items()}, part.labels[:3])
+    np.testing.assert_allclose(model.logits(few), whole[:3], atol=1e-5)
+    noisy = part.inputs["spectrogram"].copy()
+    noisy[~part.inputs["mask"]] = 7
+    other = training.Part(part.table, part.segments, part.inputs | {"spectrogram": noisy}, part.labels)
+    np.testing.assert_array_equal(model.logits(other), whole)
+
+
+def test_weights_of_the_best_epoch_are_kept(data, tones):
+    config = tiny(tones, epochs=3, patience=3, learning_rate=0.1)
+    model = models.build(config, 4)
+    fitted = training.fit(model, data, config, report=False)
+    best = fitted.history.sort_values(["val_uar", "val_loss"], ascending=[False, True]).iloc[0]
+    assert fitted.best_epoch == best["epoch"] and len(fitted.history) == 3
+    _, loss = training.predict(model, data.validation, data.classes)
+    assert loss == pytest.approx(best["val_loss"], rel=1e-5)
+
+
+def test_patience_ends_training(data, tones, monkeypatch):
+    config = tiny(tones, epochs=9, patience=2)
+    model = models.build(config, 4)
+    monkeypatch.setattr(model, "logits", lambda part: np.zeros((len(part.labels), 4), np.float32))
+    assert len(training.fit(model, data, config, report=False).history) == 3  # the first is as good as all others
+
+
+def test_prediction_before_training_is_refused(data, tones):
+    with pytest.raises(TrainingError, match="not trained"):
+        training.predict(models.build(tiny(tones), 4), data.test, data.classes)
+
+
+def test_loss_that_is_no_number_ends_the_run_with_a_message(data, tones):
+    config = tiny(tones)
+    model = models.build(config, 4)
+    model.network.get_layer("logits").bias.assign([0.0, 0.0, np.inf, np.inf])
+    with pytest.raises(TrainingError, match=r"loss became nan in epoch 1.*learning_rate"):
+        training.fit(model, data, config, report=False)
+
+
+# the run
+
+
+def test_it_learns_an_easy_corpus(tones):
+    result = training.run(tiny(tones, width=1 / 16, epochs=15, patience=15, learning_rate=0.05), report=False)
+    assert result.metrics["uar"] > 0.8  # four tones: guessing gives 0.25
+    assert result.history["loss"].iloc[-1] < 0.5 * result.history["loss"].iloc[0]
+    classes = ["angry", "sad", "happy", "neutral"]
+    np.testing.assert_allclose(result.predictions[classes].sum(axis=1), 1)
+    assert result.provenance["utterances"] == {"train": 16, "validation": 8, "test": 8}
+
+
+SCRIPT = """
+import sys
+from sermodules import training
+from sermodules.config import RunConfig
+training.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
+"""
+
+
+def csv(config, out):
+    training.run(config, out, report=False)
+    return (out / config.run_id / "predictions.csv").read_bytes()
+
+
+def test_same_bytes_twice_and_in_another_process(tones, tmp_path):
+    config = tiny(tones, epochs=2)
+    first = csv(config, tmp_path / "a")
+    assert first == csv(config, tmp_path / "b")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, config.to_json(), str(tmp_path / "c")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # in a notebook every line here would stand in the page as an error
+    assert first == (tmp_path / "c" / config.run_id / "predictions.csv").read_bytes()
+    assert first != csv(config.replace(seed=2), tmp_path / "d")
+
+
+def test_jax_trains_without_tensorflow(tones, tmp_path):
+    config = tiny(tones)
+    script = "import sys; sys.modules['tensorflow'] = None\n" + SCRIPT
+    done = subprocess.run(
+        [sys.executable, "-c", script, config.to_json(), str(tmp_path)],
+        env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert store.load(tmp_path / config.run_id).provenance["backend"] == "jax"
+
+
+def learned(config):
+    """Return everything that training leaves, and nothing that the test does."""
+    data = training.prepare(config)
+    model = models.build(config, len(data.classes))
+    fitted = training.fit(model, data, config, report=False)
+    return [data.standardiser.mean, data.standardiser.sd, fitted.history.to_numpy(), *model.get_weights()]
+
+
+def test_nothing_that_is_learned_depends_on_the_test_speaker(tmp_path):
+    path = write_tones(tmp_path)
+    config = tiny(f"table:{path}")
+    before = learned(config)
+    table = pd.read_csv(path)
+    rng = np.random.default_rng(5)
+    mine = table["speaker"] == "A1"
+    for name in table.loc[mine, "path"]:
+        soundfile.write(tmp_path / name, 0.9 * rng.standard_normal(20000).clip(-1, 1), 16000)
+    after_audio = learned(config)
+    table.loc[mine, "emotion"] = "sad"  # a count that oversampling would see
+    table.loc[mine, "gender"] = "male"
+    table.to_csv(path, index=False)
+    after_labels = learned(config)
+    for old, new, newer in zip(before, after_audio, after_labels, strict=True):
+        np.testing.assert_array_equal(old, new)
+        np.testing.assert_array_equal(old, newer)
+    # The test can fail: a training speaker's audio does change what is learned.
+    soundfile.write(tmp_path / table.loc[table["speaker"] == "B1", "path"].iloc[0], rng.uniform(-1, 1, 20000), 16000)
+    assert any(np.any(old != new) for old, new in zip(before, learned(config), strict=True))
+
+
+def test_validation_speaker_chooses_the_epoch_but_is_not_learned_from(tmp_path):
+    path = write_tones(tmp_path)
+    config = tiny(f"table:{path}")
+    before = learned(config)
+    table = pd.read_csv(path)
+    table.loc[table["speaker"] == "A2", "emotion"] = table.loc[table["speaker"] == "A2", "emotion"].to_numpy()[::-1]
+    table.to_csv(path, index=False)
+    after = learned(config)
+    for old, new in zip(before[:2] + before[3:], after[:2] + after[3:], strict=True):  # one epoch: nothing to choose
+        np.testing.assert_array_equal(old, new)
+    assert np.any(before[2] != after[2])  # its scores did change
+
+
+def test_class_that_no_training_speaker_has(tmp_path):
+    path = write_tones(tmp_path)
+    table = pd.read_csv(path)
+    table = table[~(table["speaker"].isin(["B1", "B2"]) & (table["emotion"] == "happy"))]
+    table.to_csv(path, index=False)
+    result = training.run(tiny(f"table:{path}"), report=False)
+    assert np.isfinite(result.predictions[["angry", "sad", "happy", "neutral"]].to_numpy()).all()
+
+
+def test_real_recordings_are_standardised_by_training_speakers(emodb):
+    data = training.prepare(tiny("emodb"), emodb)
+    counts = {name: len(getattr(data, name).table) for name in ("train", "validation", "test")}
+    assert sum(counts.values()) == 339
+    x = cnn_lstm._inputs(
+        data.train, np.arange(len(data.train.labels)), np.ones(len(data.train.labels)), data.standardiser
+    )
+    real = x["spectrogram"][x["mask"]].astype(np.float64)
+    np.testing.assert_allclose(real.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(real.std(axis=0), 1, atol=1e-4)

@@ -1,0 +1,543 @@
+"""DNN-ELM: its features against hand-computed values, its ELM against least squares, and no look at the test speaker."""
+
+import os
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pandas as pd
+import parselmouth
+import pytest
+import soundfile
+from conftest import CLASSES, write_tones
+
+from sermodules import audio, corpora, features, models, training
+from sermodules.baselines import dnn_elm
+from sermodules.baselines.dnn_elm import DnnElm, ExtremeLearningMachine
+from sermodules.config import RunConfig
+from sermodules.errors import AudioError, StoreError, TrainingError
+
+RATE = 16000
+LOG_ENERGY, PERIOD, RATIO = 12, 13, 14
+
+
+def configuration(corpus, **settings):
+    return RunConfig.create(corpus=corpus, model="dnn_elm", preset="smoke", **({"epochs": 2} | settings))
+
+
+def voice(hertz, seconds=1.0, harmonics=6):
+    time = np.arange(int(seconds * RATE)) / RATE
+    return 0.1 * sum(np.cos(2 * np.pi * hertz * n * time) for n in range(1, harmonics + 1))
+
+
+# frame features
+
+
+@pytest.mark.parametrize("samples", [10, 399, 400, 559, 560, 561, 719, 720, 16000, 16001, 47999, 96123])
+def test_number_of_frames_is_that_of_the_log_mels(samples):
+    signal = np.random.default_rng(samples).normal(0, 0.1, samples)
+    found = dnn_elm.frame_features(signal)
+    assert found.shape == (len(features.log_mel(signal)), 30) and found.dtype == np.float32
+    assert np.isfinite(found).all()
+
+
+def test_mfccs_are_those_of_librosa():
+    signal = np.random.default_rng(0).normal(0, 0.1, RATE)
+    expected = librosa.feature.mfcc(S=features.log_mel(signal).T.astype(float), n_mfcc=13, dct_type=2, norm="ortho").T
+    np.testing.assert_allclose(dnn_elm.frame_features(signal)[:, :12], expected[:, 1:], atol=1e-4)
+
+
+def test_log_energy_deltas_and_silence():
+    signal = np.r_[np.full(800, 0.1), np.full(800, -0.2), np.zeros(800)]
+    found = dnn_elm.frame_features(signal)
+    assert len(found) == 13
+    # frame t holds samples 160 t to 160 t + 399: frame 3 has 320 of 0.1 and 80 of -0.2
+    mixed = (320 * 0.01 + 80 * 0.04) / 400
+    np.testing.assert_allclose(found[[0, 3, 6, 12], LOG_ENERGY], np.log([0.01, mixed, 0.04, 1e-10]), rtol=1e-6)
+    np.testing.assert_allclose(found[:, 15:], features.deltas(found[:, :15].astype(float)), atol=1e-4)
+    assert np.ptp(found[:, 15 + LOG_ENERGY]) > 1
+
+
+@pytest.mark.parametrize(("hertz", "limit"), [(90, 15), (200, 30), (410, 35)])
+def test_pitch_period_of_a_harmonic_tone(hertz, limit):
+    found = dnn_elm.frame_features(voice(hertz))
+    np.testing.assert_allclose(found[3:-3, PERIOD], 1000 / hertz, rtol=0.005)
+    assert (found[3:-3, RATIO] > limit).all()  # the window of 40 ms bounds it for low voices
+
+
+@pytest.mark.parametrize("decibels", [0, 10, 20])
+def test_harmonics_to_noise_ratio_of_a_tone_in_noise(decibels):
+    tone = voice(200, seconds=5)
+    noise = np.random.default_rng(decibels).normal(0, tone.std() * 10 ** (-decibels / 20), len(tone))
+    found = dnn_elm.frame_features(tone + noise)[5:-5, RATIO]
+    assert np.median(found) == pytest.approx(decibels, abs=1.5)
+
+
+def test_where_there_is_no_period_it_is_0_and_the_ratio_is_the_lowest():
+    found = dnn_elm.frame_features(np.r_[voice(200, 0.5), np.zeros(8000)])
+    assert (found[60:, PERIOD] == 0).all()
+    np.testing.assert_allclose(found[60:, RATIO], -20, atol=0.05)
+    assert found[:, RATIO].max() <= 40.001
+
+
+def test_pitch_stands_at_its_frame():
+    """The tone changes at sample 16000, the centre of frame 98.75: within a window of 40 ms the period must follow."""
+    period = dnn_elm.frame_features(np.r_[voice(100), voice(300)])[:, PERIOD]
+    np.testing.assert_allclose(period[10:96], 10, rtol=0.02)
+    np.testing.assert_allclose(period[102:-10], 1000 / 300, rtol=0.02)
+
+
+def test_bad_signals_are_refused():
+    for signal in (np.zeros(0), np.full(800, np.nan), np.zeros((2, 800)), np.zeros(800, dtype=np.int16)):
+        with pytest.raises(AudioError):
+            dnn_elm.frame_features(signal)
+
+
+# windows and utterance features
+
+
+def numbered(count, energies):
+    """Return frames whose first number is their index, with given energies."""
+    frames = np.zeros((count, 30), np.float32)
+    frames[:, 0] = np.arange(count)
+    frames[:, LOG_ENERGY] = np.log(energies)
+    return frames
+
+
+@pytest.mark.parametrize(("frames", "kept"), [(25, 1), (34, 1), (35, 2), (44, 2), (45, 3), (324, 30), (325, 31)])
+def test_a_tenth_of_the_windows_is_kept_rounded_up(frames, kept):
+    assert dnn_elm.loudest_windows(numbered(frames, np.ones(frames))).shape == (kept, 25, 30)
+
+
+def test_the_loudest_windows_are_kept_in_order_of_time():
+    energies = np.full(54, 1e-6)  # 30 windows, 3 are kept
+    energies[50] = 1  # in windows 26 to 29
+    energies[26] = 0.5  # in windows 2 to 26: so window 26 has both
+    energies[53] = 0.1  # in window 29
+    found = dnn_elm.loudest_windows(numbered(54, energies))
+    assert found[:, 0, 0].tolist() == [26, 27, 29]  # window 28 is as loud as 27 and later
+    np.testing.assert_array_equal(found[0, :, 0], np.arange(26, 51))
+
+
+def test_energy_is_summed_not_its_logarithm():
+    energies = np.full(26, 1e-9)  # two windows, one is kept
+    energies[0], energies[-1] = 1, 1e-9
+    assert dnn_elm.loudest_windows(numbered(26, energies))[0, 0, 0] == 0
+    energies[:] = [1e-3] * 25 + [1e-2]
+    assert dnn_elm.loudest_windows(numbered(26, energies))[0, 0, 0] == 1
+
+
+def test_short_utterance_is_one_window_with_its_ends_repeated():
+    (window,) = dnn_elm.loudest_windows(numbered(20, np.ones(20)))
+    np.testing.assert_array_equal(window[:, 0], [0, 0, *range(20), 19, 19, 19])
+
+
+def test_utterance_features_by_hand():
+    posteriors = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25], [0.15, 0.8, 0.05], [0.25, 0.35, 0.4]])
+    expected = [
+        0.7, 0.8, 0.4,  # maxima
+        0.15, 0.2, 0.05,  # minima
+        1.6 / 4, 1.6 / 4, 0.8 / 4,  # means
+        3 / 4, 3 / 4, 2 / 4,  # above 0.2; 0.2 itself is not
+    ]  # fmt: skip
+    np.testing.assert_allclose(dnn_elm.utterance_features(posteriors), expected)
+
+
+# extreme learning machine
+
+
+def test_elm_solves_the_least_squares_problem():
+    rng = np.random.default_rng(1)
+    x, targets = rng.uniform(0, 1, (300, 16)), np.eye(4)[rng.integers(0, 4, 300)]
+    elm = ExtremeLearningMachine(16, 40, 4, seed=3)
+    elm.fit(x, targets)
+    hidden = 1 / (1 + np.exp(-(x @ elm.weights + elm.biases)))
+    np.testing.assert_allclose(elm.hidden(x), hidden)
+    expected, *_ = np.linalg.lstsq(hidden, targets, rcond=None)
+    np.testing.assert_allclose(elm.output_weights, expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(elm.predict(x), hidden @ expected, atol=1e-8)
+    np.testing.assert_allclose(hidden.T @ (targets - elm.predict(x)), 0, atol=1e-8)  # the normal equations
+
+
+def test_elm_with_fewer_rows_than_units_is_exact_and_the_smallest():
+    rng = np.random.default_rng(2)
+    x, targets = rng.uniform(0, 1, (10, 16)), rng.normal(size=(10, 4))
+    elm = ExtremeLearningMachine(16, 120, 4, seed=3)
+    elm.fit(x, targets)
+    np.testing.assert_allclose(elm.predict(x), targets, atol=1e-7)
+    hidden = elm.hidden(x)
+    np.testing.assert_allclose(elm.output_weights, hidden.T @ np.linalg.solve(hidden @ hidden.T, targets), atol=1e-5)
+
+
+def test_elm_learns_what_no_linear_classifier_can():
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float)
+    elm = ExtremeLearningMachine(2, dnn_elm.ELM_UNITS, 2, seed=0)
+    elm.fit(x, np.eye(2)[[0, 1, 1, 0]])
+    assert elm.predict(x).argmax(axis=1).tolist() == [0, 1, 1, 0]
+
+
+def test_seed_draws_the_hidden_layer_and_fitting_leaves_it():
+    one, same, other = (ExtremeLearningMachine(16, 120, 4, seed) for seed in (1, 1, 2))
+    weights = one.weights.copy()
+    one.fit(np.random.default_rng(0).uniform(0, 1, (50, 16)), np.eye(4)[np.arange(50) % 4])
+    np.testing.assert_array_equal(one.weights, weights)
+    np.testing.assert_array_equal(same.weights, weights)
+    assert np.abs(weights).max() <= 1 and abs(weights.mean()) < 0.1 and (other.weights != weights).all()
+
+
+# the chain
+
+
+@pytest.fixture(scope="module")
+def result(tones):
+    return training.run(configuration(tones, epochs=8), report=False)
+
+
+def test_it_learns_an_easy_corpus(result):
+    assert result.metrics["uar"] > 0.8  # four tones: guessing gives 0.25
+    assert result.history["loss"].iloc[-1] < 0.5 * result.history["loss"].iloc[0]
+
+
+def test_result_is_consistent(result, tones):
+    assert result.predictions["speaker"].unique().tolist() == ["A1"]
+    np.testing.assert_allclose(result.predictions[CLASSES].sum(axis=1), 1)
+    assert (result.predictions[CLASSES].idxmax(axis=1) == result.predictions["predicted"]).all()
+    assert result.metrics["val_uar"] == result.history["val_uar"].max()
+    assert result.provenance["corpus_digest"] == corpora.digest(corpora.load(tones))
+    assert result.provenance["segments"] == {"train": 16, "validation": 8, "test": 8}
+
+
+def test_parts_have_a_row_an_utterance(tones):
+    data = training.prepare(configuration(tones))
+    for part in (data.train, data.validation, data.test):
+        windows = part.inputs["windows"]
+        assert windows.shape == part.labels.shape == (len(part.segments),)
+        assert part.segments["utterance"].tolist() == part.table["utterance"].tolist()
+        assert [CLASSES[label] for label in part.labels] == part.table["emotion"].tolist()
+        for row, (name, path) in enumerate(zip(part.table["utterance"], part.table["path"], strict=True)):
+            frames = dnn_elm.frame_features(audio.read(path))
+            assert part.segments.loc[row, ["utterance", "start", "frames"]].tolist() == [name, 0, len(frames)]
+            np.testing.assert_array_equal(windows[row], dnn_elm.loudest_windows(frames))
+
+
+def test_the_kept_epoch_is_the_one_that_predicts(tmp_path):
+    path = write_tones(tmp_path)
+    table = pd.read_csv(path)
+    theirs = table["speaker"] == "A2"  # who validates; with wrong labels, the more is learned the worse is the score
+    table.loc[theirs, "emotion"] = table.loc[theirs, "emotion"].to_numpy()[::-1]
+    table.to_csv(path, index=False)
+    config = configuration(f"table:{path}", epochs=4, learning_rate=3e-4)
+    data = training.prepare(config)
+    model = models.build(config, 4)
+    fitted = training.fit(model, data, config, report=False)
+    best = fitted.history.set_index("epoch").loc[fitted.best_epoch]
+    predictions, loss = training.predict(model, data.validation, data.classes)
+    assert (predictions["true"] == predictions["predicted"]).mean() == best["val_wa"] and loss == best["val_loss"]
+    assert fitted.best_epoch < 4 and loss != fitted.history["val_loss"].iloc[-1]  # so the weights were taken back
+
+
+def test_outputs_of_the_elm_are_the_logits_and_only_training_frames_are_measured(tones):
+    config = configuration(tones)
+    data = training.prepare(config)
+    model = models.build(config, 4)
+    training.fit(model, data, config, report=False)
+    frames = np.concatenate(data.train.inputs["windows"]).reshape(-1, 30).astype(float)
+    np.testing.assert_allclose(model.scaler.mean_, frames.mean(axis=0), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(model.scaler.scale_, frames.std(axis=0), rtol=1e-5)
+    expected = []
+    for windows in data.test.inputs["windows"]:
+        x = ((windows - frames.mean(axis=0)) / frames.std(axis=0)).reshape(len(windows), 750)
+        for layer in model.dnn.layers:
+            kernel, bias = layer.get_weights()
+            x = x @ kernel + bias
+            x = x if layer.name == "logits" else np.maximum(x, 0)
+        posteriors = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+        expected.append(dnn_elm.utterance_features(posteriors))
+    outputs = training.logits(model, data.test)
+    np.testing.assert_allclose(outputs, model.elm.predict(np.array(expected)), atol=1e-2)
+    predictions, _ = training.predict(model, data.test, data.classes)
+    assert predictions["predicted"].tolist() == [CLASSES[i] for i in outputs.argmax(axis=1)]
+
+
+def test_sizes_are_those_of_the_source_at_every_preset():
+    for preset in ("smoke", "teaching", "paper"):
+        table = models.parameters(models.build(RunConfig.create(model="dnn_elm", preset=preset), 4))
+        assert table.set_index("layer")["parameters"].to_dict() == {
+            "dense1": 750 * 256 + 256,
+            "dense2": 256 * 256 + 256,
+            "dense3": 256 * 256 + 256,
+            "logits": 256 * 4 + 4,
+            "utterance_features": 0,
+            "elm_hidden": 16 * 120 + 120,
+            "elm_output": 120 * 4,
+        }
+    assert table.set_index("layer")["output"]["utterance_features"] == "(16,)"
+
+
+def test_training_stops_when_patience_is_over(tones):
+    config = configuration(tones, epochs=30, patience=1)
+    data = training.prepare(config)
+    fitted = training.fit(models.build(config, 4), data, config, report=False)
+    assert len(fitted.history) == fitted.best_epoch + 1 < 30
+
+
+def csv(config, out):
+    training.run(config, out, report=False)
+    return (out / config.run_id / "predictions.csv").read_bytes()
+
+
+SCRIPT = """
+import sys
+from sermodules import training
+from sermodules.config import RunConfig
+training.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
+"""
+
+
+def test_same_bytes_in_another_process_that_is_quiet(tones, tmp_path):
+    config = configuration(tones, epochs=1)
+    first = csv(config, tmp_path / "a")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, config.to_json(), str(tmp_path / "b")],
+        env=os.environ | {"SERMODULES_CACHE": str(tmp_path / "cache")}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == done.stdout == ""
+    assert first == (tmp_path / "b" / config.run_id / "predictions.csv").read_bytes()
+    assert first != csv(config.replace(seed=2), tmp_path / "c")
+
+
+def learned(config):
+    """Return everything that training leaves."""
+    data = training.prepare(config)
+    model = models.build(config, len(data.classes))
+    fitted = training.fit(model, data, config, report=False)
+    assert isinstance(model, DnnElm)
+    return [
+        fitted.history.to_numpy(), model.scaler.mean_, model.scaler.scale_, model.elm.weights, model.elm.biases,
+        *model.get_weights(),
+    ]  # fmt: skip
+
+
+def test_nothing_that_is_learned_depends_on_the_test_speaker(tmp_path):
+    path = write_tones(tmp_path)
+    config = configuration(f"table:{path}")
+    before = learned(config)
+    table = pd.read_csv(path)
+    rng = np.random.default_rng(5)
+    mine = table["speaker"] == "A1"
+    for name in table.loc[mine, "path"]:
+        soundfile.write(tmp_path / name, 0.9 * rng.standard_normal(20000).clip(-1, 1), RATE)
+    after_audio = learned(config)
+    table.loc[mine, "emotion"] = table.loc[mine, "emotion"].to_numpy()[::-1]
+    table.loc[mine, "gender"] = "male"
+    table.to_csv(path, index=False)
+    after_labels = learned(config)
+    for old, new, newer in zip(before, after_audio, after_labels, strict=True):
+        np.testing.assert_array_equal(old, new)
+        np.testing.assert_array_equal(old, newer)
+    # The test can fail: a training speaker's audio does change the standardisation, the DNN and the ELM.
+    soundfile.write(tmp_path / table.loc[table["speaker"] == "B1", "path"].iloc[0], rng.uniform(-1, 1, 20000), RATE)
+    changed = [np.any(old != new) for old, new in zip(before, learned(config), strict=True)]
+    assert changed == [True, True, True, False, False, *[True] * (len(before) - 5)]  # the ELM's hidden layer is random
+
+
+def test_validation_speaker_chooses_the_epoch_but_is_not_learned_from(tmp_path):
+    path = write_tones(tmp_path)
+    config = configuration(f"table:{path}", epochs=1)
+    before = learned(config)
+    table = pd.read_csv(path)
+    theirs = table["speaker"] == "A2"
+    table.loc[theirs, "emotion"] = table.loc[theirs, "emotion"].to_numpy()[::-1]
+    table.to_csv(path, index=False)
+    soundfile.write(tmp_path / table.loc[theirs, "path"].iloc[0], np.random.default_rng(0).uniform(-1, 1, 30000), RATE)
+    after = learned(config)
+    for old, new in zip(before[1:], after[1:], strict=True):  # one epoch, so there was nothing to choose
+        np.testing.assert_array_equal(old, new)
+    assert np.any(before[0] != after[0])  # its scores did change
+
+
+def test_loss_that_is_no_number_ends_the_run_with_a_message(tones):
+    config = configuration(tones, learning_rate=1.0)
+    data = training.prepare(config)
+    model = models.build(config, 4)
+    model.dnn.get_layer("logits").bias.assign([0.0, 0.0, np.inf, np.inf])
+    with pytest.raises(
+        TrainingError, match=r"loss became nan in epoch 1, minibatch 1.*Lower `learning_rate` \(now 1\)"
+    ):
+        training.fit(model, data, config, report=False)
+
+
+def test_all_bad_audio_is_named_before_training(tmp_path):
+    path = write_tones(tmp_path)
+    names = pd.read_csv(path)["path"].tolist()
+    (tmp_path / names[0]).write_bytes(b"")
+    soundfile.write(tmp_path / names[20], np.zeros(RATE), RATE)
+    with pytest.raises(AudioError) as caught:
+        training.prepare(configuration(f"table:{path}"))
+    assert Path(names[0]).name in str(caught.value) and Path(names[20]).name in str(caught.value)
+    table = corpora.load(f"table:{path}")
+    (tmp_path / names[7]).unlink()
+    with pytest.raises(AudioError) as caught:
+        dnn_elm.extract(table)
+    assert all(Path(names[i]).name in str(caught.value) for i in (0, 7, 20))
+
+
+# the cache
+
+
+@pytest.fixture
+def table(tmp_path):
+    return corpora.load(f"table:{write_tones(tmp_path / 'corpus', speakers=('A1', 'A2', 'B1'), per_class=1)}")
+
+
+def computing(monkeypatch):
+    """Count the corpora whose features are computed from now on."""
+    calls, real = [], dnn_elm._computed
+    monkeypatch.setattr(dnn_elm, "_computed", lambda table: calls.append(1) or real(table))
+    return calls
+
+
+def assert_right(found, table):
+    assert list(found) == sorted(table["utterance"])
+    for row in table.itertuples():
+        np.testing.assert_array_equal(found[row.utterance], dnn_elm.frame_features(audio.read(row.path)))
+
+
+def extract_without_warning(table, cache):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return dnn_elm.extract(table, cache=cache)
+
+
+def test_second_time_nothing_is_computed(table, tmp_path, monkeypatch):
+    calls = computing(monkeypatch)
+    assert_right(extract_without_warning(table, tmp_path / "cache"), table)
+    assert_right(extract_without_warning(table.sample(frac=1, random_state=0), tmp_path / "cache"), table)
+    assert len(calls) == 1
+    left = [path.suffix for path in (tmp_path / "cache").iterdir()]
+    assert sorted(left) == [".lock", ".npy"]
+
+
+def test_default_cache(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("SERMODULES_CACHE", str(tmp_path / "elsewhere"))
+    dnn_elm.extract(table)
+    assert list((tmp_path / "elsewhere" / "dnn_elm").glob("*.npy"))
+
+
+def test_audio_code_and_versions_change_the_key_but_labels_do_not(table, tmp_path, monkeypatch):
+    keys = [dnn_elm._key(table), dnn_elm._key(table.assign(emotion="sad", gender="male"))]
+    assert keys[0] == keys[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(dnn_elm.importlib.metadata, "version", lambda name: "0.0")
+        keys.append(dnn_elm._key(table))
+    other = tmp_path / "features.py"
+    other.write_text("HOP = 161\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(features, "__file__", str(other))
+        keys.append(dnn_elm._key(table))
+    soundfile.write(table["path"].iloc[0], np.random.default_rng(0).uniform(-0.5, 0.5, 9000), RATE)
+    keys.append(dnn_elm._key(table))
+    assert len(set(keys)) == 4
+
+
+def flip(content, position):
+    return content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: flip(content, 10),
+        lambda content: flip(content, len(content) // 2),
+        lambda content: flip(content, len(content) - 1),
+        lambda content: content[:-100],
+        lambda content: content[:10],
+        lambda content: b"",
+    ],
+)
+def test_damage_is_noticed_and_mended(table, tmp_path, damage):
+    dnn_elm.extract(table, cache=tmp_path)
+    (file,) = tmp_path.glob("*.npy")
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.warns(UserWarning, match="damaged"):
+        assert_right(dnn_elm.extract(table, cache=tmp_path), table)
+    assert_right(extract_without_warning(table, tmp_path), table)
+
+
+def test_nothing_is_left_of_an_interrupted_extraction(table, tmp_path, monkeypatch):
+    def interrupted(self, target):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            dnn_elm.extract(table, cache=tmp_path / "cache")
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
+    stem = next((tmp_path / "cache").iterdir()).stem
+    (tmp_path / "cache" / f".{stem}.killed").write_bytes(b"half")  # as a killed process leaves it
+    assert_right(extract_without_warning(table, tmp_path / "cache"), table)
+    assert not list((tmp_path / "cache").glob(".*"))
+
+
+def test_of_two_at_once_one_computes_and_the_other_waits(table, tmp_path, monkeypatch):
+    calls, found = computing(monkeypatch), []
+    threads = [threading.Thread(target=lambda: found.append(dnn_elm.extract(table, cache=tmp_path))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+    for each in found:
+        assert_right(each, table)
+
+
+def test_cache_that_cannot_be_made(table, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="SERMODULES_CACHE"):
+        dnn_elm.extract(table, cache=tmp_path / "file" / "cache")
+
+
+def test_cache_that_may_only_be_read_is_used(table, tmp_path, monkeypatch):
+    dnn_elm.extract(table, cache=tmp_path)
+
+    def refused(*args, **kwargs):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    monkeypatch.setattr(dnn_elm, "FileLock", refused)
+    assert_right(extract_without_warning(table, tmp_path), table)
+
+
+def test_real_speech(emodb, tmp_path):
+    table = emodb.iloc[::10].reset_index(drop=True)
+    found = extract_without_warning(table, tmp_path)
+    assert len(found) == 34
+    period = {"female": [], "male": []}
+    for row in table.itertuples():
+        assert np.isfinite(found[row.utterance]).all()
+        period[row.gender].append(np.median(dnn_elm.loudest_windows(found[row.utterance])[:, :, PERIOD]))
+    assert 1.2 * np.median(period["female"]) < np.median(period["male"])  # men speak lower
+    assert (np.concatenate(list(found.values())).std(axis=0) > 0).all()
+
+
+def test_pitch_and_ratio_of_real_speech_agree_with_praat_where_it_hears_a_voice(emodb):
+    same, ours, theirs = [], [], []
+    for path in emodb["path"].iloc[::20]:
+        signal = audio.read(path).astype(float)
+        found = dnn_elm.frame_features(signal)
+        sound = parselmouth.Sound(signal, RATE)
+        pitch = sound.to_pitch_ac(time_step=0.01)  # with Praat's own thresholds
+        harmonicity = sound.to_harmonicity_ac(time_step=0.01, silence_threshold=0, periods_per_window=3)
+        for time, frame in zip((160 * np.arange(len(found)) + 200) / RATE, found, strict=True):
+            hertz, decibels = pitch.get_value_at_time(time), harmonicity.get_value(time)
+            if np.isfinite(hertz) and decibels > -100:
+                same.append(abs(frame[PERIOD] * hertz / 1000 - 1) < 0.03)
+                ours.append(frame[RATIO])
+                theirs.append(decibels)
+    assert len(same) > 1000 and np.mean(same) > 0.9
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.9 and abs(np.median(np.subtract(ours, theirs))) < 0.5

@@ -1,0 +1,423 @@
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sermodules import claims, metrics, paper, statistics, store
+from sermodules.config import RunConfig
+from sermodules.errors import SermodulesError
+from sermodules.statistics import CANNOT_TELL, NOT_SUPPORTED, SUPPORTED
+
+CLASSES = ("angry", "sad", "happy", "neutral")
+MODEL1 = ("model1", "additive", "embedding")
+MODEL2 = ("model2", "seq_self", "embedding")
+NO_GENDER = ("model2", "seq_self", "none")
+MEAN = ("model2", "mean", "embedding")
+SVM = ("svm_compare", "seq_self", "none")
+MAIN = "self-attention-beats-attention"
+
+
+@functools.cache
+def papers_figures():
+    return {name: rule() for name, rule in claims._arithmetic_rules().items()}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """The paper's own figures are judged once for all tests; `monkeypatch.undo()` judges them again."""
+    rules = {name: lambda found=found: found for name, found in papers_figures().items()}
+    monkeypatch.setattr(claims, "_arithmetic_rules", lambda: rules)
+
+
+def table(means, noise=0.2, folds=10, seeds=5, speakers=6.0, corpus="emodb", preset="teaching", start=0):
+    """Scores of runs: UAR = mean of the configuration + a draw a fold + noise a run; WA is 2 points higher, noise apart."""
+    rng = np.random.default_rng(start)
+    level = rng.normal(0, speakers, folds)
+    rows = []
+    for cell, mean in means.items():
+        for fold in range(1, folds + 1):
+            for seed in range(1, seeds + 1):
+                uar, wa = mean + level[fold - 1] + rng.normal(0, noise, 2)
+                rows.append((corpus, preset, *cell, fold, f"s{fold:02d}", seed, uar, wa + 2))
+    frame = pd.DataFrame(rows, columns=list(claims.COLUMNS))
+    return frame.assign(run=[f"run{number}" for number in range(len(frame))])
+
+
+def recalls(frame, noise=0.5, start=1, **means):
+    """Add recalls, and shares taken for neutral, around the given means."""
+    rng = np.random.default_rng(start)
+    usual = {"angry": 60, "sad": 70, "happy": 40, "neutral": 60} | means
+    columns = {f"recall_{name}": usual[name] for name in CLASSES}
+    columns |= {f"{name}_as_neutral": usual.get(f"{name}_as_neutral", 20) for name in CLASSES[:3]}
+    return frame.assign(**{name: mean + rng.normal(0, noise, len(frame)) for name, mean in columns.items()})
+
+
+def decided(frame, claim=MAIN):
+    return claims.ledger(frame).set_index("id").loc[claim]
+
+
+# --- all claims are decided, and computed
+
+
+def test_every_claim_has_one_rule_of_its_kind():
+    rules = {"corpus": claims._corpus_rules(), "arithmetic": claims._arithmetic_rules()}
+    for kind, mine in rules.items():
+        assert set(mine) == {claim.id for claim in paper.CLAIMS if claim.kind == kind}
+
+
+def test_without_runs_only_the_papers_figures_are_judged():
+    for nothing in (None, claims.score_table([]), table({MODEL1: 60}).iloc[:0]):
+        found = claims.ledger(nothing)
+        assert list(found["id"]) == [claim.id for claim in paper.CLAIMS]
+        judged = found["verdict"] != claims.NOT_TESTED
+        assert (judged == (found["kind"] == "arithmetic")).all()
+    note = found.set_index("id").loc[MAIN, "note"]
+    assert "`model2` (seq_self, gender embedding)" in note and "`model1` (additive, gender embedding)" in note
+
+
+def test_the_papers_own_figures():
+    found = claims.ledger().set_index("id")
+    verdicts = found[found["kind"] == "arithmetic"]["verdict"]
+    assert verdicts.to_dict() == {
+        "table-1-means-agree": SUPPORTED,
+        "sd-is-over-folds": SUPPORTED,
+        "improvement-is-3-43": SUPPORTED,
+        "model-2-better-uar-as-printed": CANNOT_TELL,
+        "model-2-better-wa-as-printed": CANNOT_TELL,
+        "model-2-more-stable-as-printed": CANNOT_TELL,
+        "model-2-beats-dnn-elm-as-printed": SUPPORTED,
+        "model-2-beats-cnn-lstm-as-printed": CANNOT_TELL,
+        "table-1-has-three-others": NOT_SUPPORTED,
+        "ua-is-a-weighted-average": NOT_SUPPORTED,
+        "neutral-share-is-48-2": SUPPORTED,
+        "table-3-rows-sum-to-100": SUPPORTED,
+        "table-4-rows-sum-to-100": NOT_SUPPORTED,
+        "table-3-agrees-with-uar": NOT_SUPPORTED,
+        "table-3-agrees-with-wa": NOT_SUPPORTED,
+        "table-4-agrees-with-uar": NOT_SUPPORTED,
+        "table-4-agrees-with-wa": NOT_SUPPORTED,
+        "sad-recognised-best-model-1-as-printed": CANNOT_TELL,
+        "happy-recognised-worst-model-1-as-printed": SUPPORTED,
+        "sad-recognised-best-model-2-as-printed": SUPPORTED,
+        "happy-recognised-worst-model-2-as-printed": SUPPORTED,
+        "model-2-more-precise-as-printed": CANNOT_TELL,
+        "wa-is-the-mean-of-five-seeds": NOT_SUPPORTED,
+        "linear-layer-saves-parameters": SUPPORTED,
+    }
+    assert found.loc["model-2-better-uar-as-printed", "ours"] == "+3.43 points, [-1.32, 8.19]"
+    assert "no proof" in found.loc["wa-is-the-mean-of-five-seeds", "note"]
+
+
+def test_verdicts_follow_the_papers_figures(monkeypatch):
+    monkeypatch.undo()
+    folds = paper.TABLE1.assign(model2_uar=paper.TABLE1["model1_uar"] + 3 + 0.1 * paper.TABLE1["fold"])
+    table4 = paper.TABLE4.copy()
+    table4.loc["neutral", "neutral"] += 0.41
+    monkeypatch.setattr(paper, "TABLE1", folds)
+    monkeypatch.setattr(paper, "TABLE4", table4)
+    found = claims.ledger().set_index("id")["verdict"]
+    assert found["model-2-better-uar-as-printed"] == SUPPORTED
+    assert found["table-1-means-agree"] == NOT_SUPPORTED
+    assert found["sd-is-over-folds"] == NOT_SUPPORTED
+    assert found["improvement-is-3-43"] == NOT_SUPPORTED
+    assert found["table-4-rows-sum-to-100"] == SUPPORTED
+
+
+# --- differences of two configurations
+
+
+@pytest.mark.parametrize(
+    ("difference", "noise", "verdict"),
+    [(5, 0.5, SUPPORTED), (0, 0.1, NOT_SUPPORTED), (-5, 0.5, NOT_SUPPORTED), (2, 15, CANNOT_TELL)],
+)
+def test_a_planted_difference_is_judged(difference, noise, verdict):
+    found = decided(table({MODEL1: 60, MODEL2: 60 + difference}, noise))
+    assert found["verdict"] == verdict
+    assert found["low"] < difference < found["high"]
+    assert found["ours"].startswith(f"{difference:+d}"[0]) or difference == 0 or verdict == CANNOT_TELL
+    assert f"[{found['low']:.2f}, {found['high']:.2f}]" in found["ours"]
+
+
+def test_it_is_the_comparison_and_the_verdict_of_statistics():
+    frame = table({MODEL1: 60, MODEL2: 61}, noise=2)
+    runs = frame.assign(configuration=frame["model"])
+    row = statistics.compare(runs, "model1").iloc[0]
+    found = decided(frame)
+    assert found["low"] == pytest.approx(min(row["low"], row["bootstrap_low"]))
+    assert found["high"] == pytest.approx(max(row["high"], row["bootstrap_high"]))
+    assert found["ours"].startswith(f"{row['difference']:+.2f} points")
+    assert found["verdict"] == statistics.verdict(row)
+
+
+def test_pairs_share_fold_and_seed():
+    frame = table({MODEL1: 60, MODEL2: 65}, noise=0.1)
+    one, two = frame["model"] == "model1", frame["model"] == "model2"
+    frame.loc[one & (frame["seed"] == 5), "uar"] = 1.5  # has no partner below, so it must not count
+    found = decided(frame[~(two & (frame["seed"] == 5))])
+    assert found["verdict"] == SUPPORTED and 4.5 < found["low"] < found["high"] < 5.5
+    assert found["runs"].startswith("80 runs, 10 folds, 4 seeds: `model2` (seq_self, gender embedding), `model1`")
+    assert found["note"] == "10 runs left out, without a partner or a value"
+    assert len(found["run_ids"].split("; ")) == 80
+
+
+def test_a_baseline_is_paired_by_fold_alone():
+    frame = table({MODEL2: 60, SVM: 58}, noise=0.1)
+    frame = frame[(frame["model"] == "model2") | (frame["seed"] == 1)]
+    found = decided(frame, "network-matches-classical-features")
+    assert found["verdict"] == SUPPORTED and found["runs"].startswith("60 runs, 10 folds, 5 seeds")
+
+
+@pytest.mark.parametrize(("gap", "verdict"), [(-0.5, SUPPORTED), (-3, NOT_SUPPORTED), (0.5, SUPPORTED)])
+def test_at_least_as_good_allows_a_difference_that_counts_as_none(gap, verdict):
+    assert decided(table({MODEL2: 60 + gap, SVM: 60}), "network-matches-classical-features")["verdict"] == verdict
+
+
+def test_missing_runs_are_named_and_not_judged():
+    found = claims.ledger(table({MODEL2: 60})).set_index("id")
+    assert found.loc[MAIN, "verdict"] == claims.NOT_TESTED
+    assert "`model1` (additive, gender embedding)" in found.loc[MAIN, "note"]
+    assert "(seq_self, gender none)" in found.loc["gender-helps", "note"]
+    assert "`dnn_elm`" in found.loc["model-2-beats-dnn-elm", "note"]
+    assert "recall_sad" in found.loc["sad-recognised-best-model-2", "note"]
+    assert found.loc["speakers-matter", "verdict"] == SUPPORTED
+
+
+def test_other_configurations_do_not_stand_in():
+    shuffled = ("model2", "seq_self", "shuffled")
+    found = claims.ledger(table({MODEL1: 60, shuffled: 65})).set_index("id")
+    assert found.loc[MAIN, "verdict"] == claims.NOT_TESTED
+
+
+@pytest.mark.parametrize("folds", [1, 2, 3])
+def test_fewer_than_three_folds_are_never_judged(folds):
+    frame = recalls(table({MODEL1: 60, MODEL2: 70, NO_GENDER: 50, MEAN: 50, SVM: 50}, noise=0.01, folds=folds))
+    found = claims.ledger(frame.assign(corpus="iemocap"))
+    mine = found[found["kind"] == "corpus"]
+    judged = mine["verdict"] != claims.NOT_TESTED
+    assert judged.any() if folds == claims.FEWEST_FOLDS else not judged.any()
+    assert (mine.loc[~judged, "note"] != "").all() and (mine.loc[judged, "runs"] != "").all()
+
+
+def test_equal_runs_cannot_tell():
+    found = decided(table({MODEL1: 60, MODEL2: 60}, noise=0))
+    assert found["verdict"] == CANNOT_TELL and found["ours"] == "+0.00 points, no interval"
+
+
+# --- figures of IEMOCAP
+
+
+@pytest.mark.parametrize(("mean", "verdict"), [(62.86, SUPPORTED), (75, NOT_SUPPORTED)])
+def test_a_level_is_judged_on_iemocap(mean, verdict):
+    frame = table({MODEL2: mean}, speakers=0.3, corpus="iemocap", preset="paper")
+    assert decided(frame, "model-2-uar")["verdict"] == verdict
+    wide = table({MODEL2: 62.86}, speakers=9, corpus="iemocap", preset="paper")
+    assert decided(wide, "model-2-uar")["verdict"] == CANNOT_TELL
+
+
+def test_figures_of_iemocap_are_not_judged_on_another_corpus():
+    found = claims.ledger(table({MODEL1: 59.43, MODEL2: 62.86, NO_GENDER: 61.36})).set_index("id")
+    for claim in claims._FIGURES:
+        assert found.loc[claim, "verdict"] == claims.NOT_TESTED and "iemocap" in found.loc[claim, "note"]
+    assert found.loc["gender-helps", "verdict"] == SUPPORTED
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(1.5, SUPPORTED), (6, NOT_SUPPORTED), (-4, NOT_SUPPORTED)])
+def test_one_to_two_points_of_gender(gain, verdict):
+    frame = table({NO_GENDER: 60, MODEL2: 60 + gain}, corpus="iemocap")
+    assert decided(frame, "gender-adds-1-to-2-points")["verdict"] == verdict
+
+
+# --- recalls
+
+
+def test_rank_needs_all_three_other_classes():
+    frame = recalls(table({MODEL1: 60, MODEL2: 60}), sad=70, angry=60)
+    found = claims.ledger(frame).set_index("id")
+    assert found.loc["sad-recognised-best-model-1", "verdict"] == SUPPORTED
+    assert found.loc["happy-recognised-worst-model-2", "verdict"] == SUPPORTED
+    assert found.loc["happy-recognised-worst-model-2", "high"] < 0
+    other = claims.ledger(recalls(table({MODEL1: 60, MODEL2: 60}), angry=80)).set_index("id")
+    assert other.loc["sad-recognised-best-model-1", "verdict"] == NOT_SUPPORTED
+    assert "against angry" in other.loc["sad-recognised-best-model-1", "ours"]
+
+
+def test_happy_and_neutral():
+    found = claims.ledger(recalls(table({MODEL1: 60, MODEL2: 60}), happy_as_neutral=50)).set_index("id")
+    assert found.loc["happy-taken-for-neutral-model-1", "verdict"] == SUPPORTED
+
+
+def test_a_claimed_loss_is_shown_as_a_loss():
+    one, two = recalls(table({MODEL1: 60}), neutral=60), recalls(table({MODEL2: 60}), neutral=50, start=2)
+    found = claims.ledger(pd.concat([one, two])).set_index("id")
+    costs = found.loc["self-attention-costs-neutral"]
+    assert costs["verdict"] == SUPPORTED and costs["ours"].startswith("-") and costs["high"] < 0
+    assert found.loc["self-attention-lifts-sad", "verdict"] == NOT_SUPPORTED
+
+
+def test_gender_and_neutral():
+    with_it, without = recalls(table({MODEL2: 60})), recalls(table({NO_GENDER: 60}), start=2)
+    without[[f"{name}_as_neutral" for name in CLASSES[:3]]] += 10
+    found = decided(pd.concat([with_it, without]), "gender-cures-neutral-bias")
+    assert found["verdict"] == SUPPORTED and 9 < found["low"] < found["high"] < 11
+
+
+def test_speakers_without_a_class_are_left_out():
+    frame = recalls(table({MODEL2: 60}))
+    frame.loc[frame["fold"] == 3, ["recall_happy", "happy_as_neutral"]] = np.nan
+    found = decided(frame, "happy-recognised-worst-model-2")
+    assert found["verdict"] == SUPPORTED and found["runs"].startswith("45 runs, 9 folds")
+    assert "5 runs left out" in found["note"]
+
+
+# --- spreads
+
+
+def test_spread_of_speakers():
+    rng = np.random.default_rng(0)
+    frame = table({MODEL1: 50, MODEL2: 50}, speakers=0, noise=0.01)
+    level = dict(enumerate(rng.normal(0, 3, 10), start=1))
+    factor = np.where(frame["model"] == "model1", 3, 1)
+    frame["uar"] += factor * frame["fold"].map(level) + rng.normal(0, 0.2, len(frame))
+    found = decided(frame, "self-attention-more-stable")
+    assert found["verdict"] == SUPPORTED and found["low"] < 3 < found["high"]
+    other = frame.replace({"model": {"model1": "model2", "model2": "model1"}})
+    other["attention"] = np.where(other["model"] == "model1", "additive", "seq_self")
+    assert decided(other, "self-attention-more-stable")["verdict"] == NOT_SUPPORTED
+
+
+@pytest.mark.parametrize(("noise", "verdict"), [(6, SUPPORTED), (0.5, NOT_SUPPORTED)])
+def test_range_over_seeds(noise, verdict):
+    assert decided(table({MODEL2: 60}, noise), "seeds-matter")["verdict"] == verdict
+
+
+def test_range_takes_the_papers_number_of_seeds():
+    assert decided(table({MODEL2: 60}, 6, seeds=4), "seeds-matter")["verdict"] == claims.NOT_TESTED
+    more = table({MODEL2: 60}, noise=0.5, seeds=6)
+    more.loc[more["seed"] == 6, "uar"] = 5
+    found = decided(more, "seeds-matter")
+    assert found["verdict"] == NOT_SUPPORTED and found["runs"].startswith("50 runs")
+
+
+def test_speakers_against_seeds():
+    assert decided(table({MODEL2: 60}, noise=1, speakers=8), "speakers-matter")["verdict"] == SUPPORTED
+    found = decided(table({MODEL2: 50}, noise=8, speakers=0, folds=30), "speakers-matter")
+    assert found["verdict"] == NOT_SUPPORTED and found["high"] < 1
+    assert decided(table({MODEL2: 60}, seeds=1), "speakers-matter")["verdict"] == claims.NOT_TESTED
+
+
+# --- one ledger a corpus, preset and settings
+
+
+def test_presets_corpora_and_settings_are_kept_apart():
+    up, down = {MODEL1: 60, MODEL2: 65}, {MODEL1: 65, MODEL2: 60}
+    frame = pd.concat(
+        [
+            table(up).assign(settings=""),
+            table(down).assign(settings="pool 2x4"),
+            table(down, preset="paper").assign(settings=""),
+            table(up, corpus="iemocap", preset="paper").assign(settings=""),
+        ]
+    )
+    found = claims.ledger(frame)
+    rows = found[found["id"] == MAIN]
+    assert rows[["corpus", "preset", "settings", "verdict"]].to_numpy().tolist() == [
+        ["emodb", "teaching", "", SUPPORTED],
+        ["emodb", "teaching", "pool 2x4", NOT_SUPPORTED],
+        ["emodb", "paper", "", NOT_SUPPORTED],
+        ["iemocap", "paper", "", SUPPORTED],
+    ]
+    assert rows["scope"].str.contains("nothing directly about IEMOCAP").tolist() == [True, True, True, False]
+    assert rows["scope"].iloc[-1] == "IEMOCAP"
+    assert (found["kind"] == "arithmetic").sum() == sum(claim.kind == "arithmetic" for claim in paper.CLAIMS)
+
+
+def test_iemocap_with_another_network_says_so():
+    assert "not the paper's" in decided(table({MODEL1: 60, MODEL2: 65}, corpus="iemocap"))["scope"]
+
+
+# --- bad input
+
+
+def test_bad_scores_are_refused():
+    frame = table({MODEL1: 60, MODEL2: 65})
+    with pytest.raises(SermodulesError, match=r"lack the column\(s\) speaker"):
+        claims.ledger(frame.drop(columns="speaker"))
+    with pytest.raises(SermodulesError, match="twice"):
+        claims.ledger(pd.concat([frame, frame.iloc[:1]]))
+    with pytest.raises(SermodulesError, match="shares"):
+        claims.ledger(frame.assign(uar=frame["uar"] / 100, wa=frame["wa"] / 100))
+    with pytest.raises(SermodulesError, match="one speaker"):
+        claims.ledger(frame.assign(speaker="s01"))
+
+
+# --- from runs
+
+
+def run(model, fold, seed, true, predicted, **settings):
+    config = RunConfig.create(corpus="emodb", preset="smoke", model=model, fold=fold, seed=seed, **settings)
+    scores = metrics.summarise(true, predicted, CLASSES) | {"test_speaker": f"s{fold}"}
+    return store.RunResult(config, pd.DataFrame(), pd.DataFrame(), scores, {})
+
+
+def test_score_table_of_runs():
+    true = ["angry", "angry", "sad", "happy", "happy", "happy", "happy"]
+    said = ["angry", "neutral", "sad", "happy", "neutral", "neutral", "neutral"]
+    rows = claims.score_table(
+        [run("model1", 1, 2, true, said), run("model2", 1, 2, true, true, pool="2x4", gender="none")]
+    )
+    first, second = rows.iloc[0], rows.iloc[1]
+    assert set(claims.COLUMNS) <= set(rows.columns)
+    assert first[["corpus", "preset", "model", "attention", "gender", "speaker"]].tolist() == [
+        "emodb", "smoke", "model1", "additive", "embedding", "s1",
+    ]  # fmt: skip
+    assert first["uar"] == pytest.approx(100 * (0.5 + 1 + 0.25) / 3) and first["wa"] == pytest.approx(300 / 7)
+    assert first[["recall_angry", "recall_sad", "recall_happy"]].tolist() == [50, 100, 25]
+    assert np.isnan(first["recall_neutral"])
+    assert first[["angry_as_neutral", "sad_as_neutral", "happy_as_neutral"]].tolist() == [50, 0, 75]
+    assert (first["settings"], second["settings"]) == ("", "pool 2x4")
+    assert second["gender"] == "none" and second["run"].startswith(
+        "emodb_model2_seq_self_gender-none_smoke_fold01_seed2"
+    )
+
+
+def test_a_users_table_is_named_without_its_folders():
+    config = RunConfig.create(corpus="table:/home/me/mine.csv", preset="smoke")
+    scores = metrics.summarise(["a", "b"], ["a", "a"], ("a", "b")) | {"test_speaker": "x"}
+    rows = claims.score_table([store.RunResult(config, pd.DataFrame(), pd.DataFrame(), scores, {})])
+    assert rows["corpus"].tolist() == ["table:mine.csv"] and rows["recall_a"].tolist() == [100]
+
+
+def test_the_ledger_takes_the_table_of_runs():
+    true = list(CLASSES) * 10
+    results = []
+    for fold in range(1, 5):
+        for model, right in (("model1", 20 + fold), ("model2", 30 + fold)):
+            said = [name if place < right else "angry" for place, name in enumerate(true)]
+            results.append(run(model, fold, 1, true, said))
+    found = decided(claims.score_table(results))
+    assert found["verdict"] == SUPPORTED and found["runs"].startswith("8 runs, 4 folds, 1 seed:")
+    assert found["run_ids"].count("emodb_model1_additive") == 4
+
+
+# --- Markdown
+
+
+def test_markdown_shows_every_claim_with_its_verdict():
+    found = claims.ledger(table({MODEL1: 60, MODEL2: 65}))
+    text = claims.to_markdown(found)
+    for claim in paper.CLAIMS:
+        assert text.count(f"`{claim.id}`") == 1
+    assert "### Corpus `emodb`, preset `teaching`" in text and "### The figures that the paper prints" in text
+    mine = found[found["corpus"] == "emodb"]["verdict"].value_counts()
+    assert f"Claims of the paper: {mine[SUPPORTED]} supported, " in text
+    assert f"{mine[claims.NOT_TESTED]} not tested. Scope: `emodb`" in text
+    row = next(line for line in text.splitlines() if f"`{MAIN}`" in line)
+    assert "**supported**" in row and "+3.43 points" in row and "100 runs" in row
+    assert "- `gender-helps`: needs runs of `model2`" in text
+
+
+def test_markdown_without_runs_and_with_a_bar():
+    assert "### No run yet" in claims.to_markdown(claims.ledger())
+    text = claims.to_markdown(claims.ledger(table({MODEL1: 60, MODEL2: 65}, noise=0.5)).assign(note="a|b"))
+    assert "a\\|b" in text

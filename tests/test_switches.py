@@ -1,0 +1,204 @@
+"""Every reading is a switch: it changes what it says, and nothing else."""
+
+import hashlib
+import re
+
+import numpy as np
+import pytest
+
+from sermodules import features, gender, models, segments, training
+from sermodules.config import RunConfig
+from sermodules.parts import PARTS
+
+#: Field and value to the stages of a run that may change, and must.
+SWITCHES = {
+    ("conv_layers", 3): {"network"},
+    ("pool", "2x4"): {"network"},
+    ("normalise_waveform", False): {"features", "inputs"},
+    ("frontend", "slaney"): {"features", "inputs"},
+    ("window", "rectangular"): {"features", "inputs"},
+    ("padding", "after"): {"inputs"},
+    ("padding", "masked"): {"inputs", "network"},  # the mask is an input of the network
+    ("standardise", "global"): {"inputs"},
+    ("segmentation", "drop_tail"): {"segments", "inputs"},
+    ("segmentation", "first_last"): {"segments", "inputs"},
+    ("segmentation", "acrnn_code"): {"segments", "inputs"},
+    ("validation", "next"): {"fold", "segments", "inputs"},
+    ("pooling", "max_logit"): {"pooled"},
+    ("pooling", "vote"): {"pooled"},
+    ("pooling", "mean"): {"pooled"},
+    **{("attention", name): {"network"} for name in ("scaled_dot", "additive", "acrnn", "acrnn_code", "mean", "max")},
+    ("gender", "none"): {"inputs", "network"},
+    ("gender", "embedding64"): {"network"},
+    ("gender", "shuffled"): {"inputs"},
+    ("gender", "flipped"): {"inputs"},
+    ("gender", "predicted"): {"inputs"},
+    ("gender", "prior_shift"): {"inputs", "network", "offset"},
+    ("batch_norm", "running"): {"network"},
+    ("batch_norm", "batch"): {"network"},
+    ("dense_units", 0): {"network"},
+    ("width", 1 / 32): {"network"},
+    ("precision", "mixed_bfloat16"): {"network"},
+    ("optimizer", "adam"): {"training"},
+    ("optimizer", "sgd"): {"training"},
+    ("class_weight", "balanced"): {"training"},
+    ("class_weight", "undersample"): {"training"},
+    ("learning_rate", 0.5): {"training"},
+    ("batch_size", 3): {"training"},
+    ("epochs", 3): {"training"},
+    ("patience", 3): {"training"},
+}
+
+
+class _Recorder:
+    """Stands for a network that only notes how it is to be trained."""
+
+    optimizer = None
+
+    def compile(self, optimizer, loss):
+        self.how = [_unnumbered(optimizer.get_config()), loss.get_config()]
+
+    def fit(self, batches, epochs, callbacks, class_weight, **_):
+        keeper = callbacks[0]
+        keeper.weights, keeper.best_epoch = [], 1
+        self.how += [batches.rows.tolist(), batches.batch_size, epochs, keeper.config.patience, class_weight]
+
+    def set_weights(self, weights):
+        pass
+
+
+def _unnumbered(config):
+    """Keras numbers the layers and optimizers of a process."""
+    return re.sub(r"_\d+'", "'", repr(config))
+
+
+def _digest(*arrays):
+    return [(x.shape, hashlib.sha256(np.ascontiguousarray(x)).hexdigest()) for x in arrays]
+
+
+def stages(config):
+    """Return what each stage of a run makes, as something that can be compared."""
+    data = training.prepare(config)
+    parts = [getattr(data, name) for name in PARTS]
+    network, recorder = models.build(config, len(data.classes)), _Recorder()
+    fixed = type(data.train)(data.train.table, data.train.segments, {}, np.repeat(np.arange(4), [3, 4, 5, 6]))
+    training.fit(recorder, type(data)(data.fold, data.classes, fixed, *parts[1:], data.corpus_digest), config)
+    outputs = np.random.default_rng(0).normal(0, 2, (6, 4))
+    return {
+        "fold": (data.fold.test, data.fold.validation, data.fold.train),
+        "features": _digest(*(data.features[name] for name in data.test.table["utterance"])),
+        "segments": [part.segments.to_numpy().tolist() for part in parts],
+        "inputs": [{name: _digest(values) for name, values in part.inputs.items()} for part in parts],
+        "offset": [None if part.offset is None else part.offset.round(9).tolist() for part in parts],
+        "network": [(type(x).__name__, x.name, _unnumbered(x.get_config()), x.count_params()) for x in network.layers],
+        "training": recorder.how,
+        "pooled": segments.pool(outputs, list("aaabbc"), config.pooling)[1].tolist(),
+    }
+
+
+@pytest.fixture(scope="module")
+def base(tones):
+    config = RunConfig.create(corpus=tones, preset="smoke", width=1 / 64)
+    return config, stages(config)
+
+
+@pytest.mark.parametrize(("field", "value"), SWITCHES, ids=lambda x: str(x))
+def test_switch_changes_what_it_says_and_nothing_else(base, field, value):
+    config, before = base
+    after = stages(config.replace(**{field: value}))
+    assert {stage for stage in before if after[stage] != before[stage]} == SWITCHES[field, value]
+
+
+def test_every_choice_of_a_reading_is_tested():
+    # merge_excited and scripted read other utterances: tests/test_iemocap.py. seed and threads: tests/test_training.py.
+    elsewhere = {"corpus", "emotions", "merge_excited", "scripted", "model", "fold", "seed", "preset", "threads"}
+    tested = {field for field, _ in SWITCHES}
+    assert tested | elsewhere == set(RunConfig.__dataclass_fields__)
+    for field in tested:
+        info = RunConfig.__dataclass_fields__[field]
+        for value in info.metadata.get("choices", ()):
+            assert value == info.default or (field, value) in SWITCHES or value == "mixed_float16", (field, value)
+
+
+def test_weighted_loss_by_hand():
+    labels = np.array([0, 0, 0, 1])
+    assert training.weights(labels, "balanced", 3) == {0: 4 / 6, 1: 2.0, 2: 0.0}
+    assert training.weights(labels, "none", 3) is None
+
+
+def test_undersampling_takes_equally_many_of_each_class_and_the_seed_decides_which():
+    labels = np.repeat([0, 1, 3], [500, 400, 350])
+    rows = training.selection(labels, "undersample", seed=1)
+    assert np.bincount(labels[rows]).tolist() == [300, 300, 0, 300] and len({*rows}) == 900
+    np.testing.assert_array_equal(rows, training.selection(labels, "undersample", seed=1))
+    assert not np.array_equal(rows, training.selection(labels, "undersample", seed=2))
+    few = training.selection(np.repeat([0, 1], [500, 7]), "undersample", seed=1)
+    assert len(few) == 14
+    np.testing.assert_array_equal(training.selection(labels, "balanced", 1), np.arange(len(labels)))
+
+
+def _told(setting, tones, seed=1):
+    config = RunConfig.create(corpus=tones, preset="smoke", gender=setting, seed=seed)
+    data = training.prepare(config)
+    true = {name: (getattr(data, name).segments["gender"] == "male").to_numpy(int) for name in PARTS}
+    return data, true, {name: getattr(data, name).inputs["gender"][:, 0] for name in PARTS}
+
+
+def test_flipped_only_at_test(tones):
+    data, true, told = _told("flipped", tones)
+    np.testing.assert_array_equal(told["train"], true["train"])
+    np.testing.assert_array_equal(told["validation"], true["validation"])
+    np.testing.assert_array_equal(told["test"], 1 - true["test"])
+    assert data.notes == {"gender_told_true": 0.0}
+
+
+def test_shuffled_is_drawn_per_utterance_keeps_the_share_and_follows_the_seed(tones):
+    data, true, told = _told("shuffled", tones)
+    rows = data.train.segments.assign(told=told["train"], true=true["train"])
+    assert (rows.groupby("utterance")["told"].nunique() == 1).all()
+    first = rows.groupby("utterance").first()
+    assert first["told"].sum() == first["true"].sum() and (first["told"] != first["true"]).any()
+    again, other = _told("shuffled", tones)[2], _told("shuffled", tones, seed=2)[2]
+    np.testing.assert_array_equal(again["train"], told["train"])
+    assert not np.array_equal(other["train"], told["train"])
+    assert 0 < told["test"].mean() < 1  # one test speaker, labels of both kinds
+
+
+def test_gender_is_heard_in_real_voices_of_new_speakers(emodb):
+    extracted, shares = features.extract(emodb), []
+    for speaker in ("03", "08", "11", "14"):
+        classifier = gender.fit_classifier(emodb[emodb["speaker"] != speaker], extracted)
+        mine = emodb[emodb["speaker"] == speaker]
+        shares.append(np.mean(classifier.predict(gender.voice(mine, extracted)) == (mine["gender"] == "male")))
+    assert np.mean(shares) > 0.8
+
+
+def test_prediction_of_gender_needs_both_among_the_training_speakers(tones):
+    config = RunConfig.create(corpus=tones, preset="smoke", gender="predicted")
+    from sermodules import corpora
+    from sermodules.errors import ProtocolError
+
+    table = corpora.load(tones).assign(gender="female")
+    with pytest.raises(ProtocolError, match="all of them are female"):
+        training.prepare(config, table)
+
+
+def test_prior_shift_by_hand(tones):
+    import pandas as pd
+
+    train = pd.DataFrame(
+        {"gender": ["female"] * 4 + ["male"] * 2, "emotion": ["sad", "sad", "sad", "angry", "angry", "sad"]}
+    )
+    rows = pd.DataFrame({"gender": ["male", "female"]})
+    shift = gender.prior_shift(train, rows, ["angry", "sad"])
+    prior, male, female = np.array([3, 5]) / 8, np.array([2, 2]) / 4, np.array([2, 4]) / 6
+    np.testing.assert_allclose(shift, [np.log(male / prior), np.log(female / prior)])
+    # It reaches the posteriors: the network's softmax times the shift, brought back to sum to 1.
+    config = RunConfig.create(corpus=tones, preset="smoke", width=1 / 64, conv_layers=1, gender="prior_shift")
+    data = training.prepare(config)
+    network = models.build(config, 4)
+    part = data.test
+    moved = type(part)(
+        part.table, part.segments, part.inputs, part.labels, np.tile([0.0, 0.0, 30.0, 0.0], (len(part.labels), 1))
+    )
+    assert set(training.predict(network, moved, data.classes)[0]["predicted"]) == {"happy"}
