@@ -37,7 +37,7 @@ help:
 env: $(READY)
 
 # Without the file .complete the environment was never finished: start over. With it, bring it up to date in place.
-# setuptools goes first, so that the one source archive of the lock is built with it and not with an unpinned one.
+# setuptools goes first, so that the source archives of the lock are built with it and not with an unpinned one.
 $(READY): requirements.lock pyproject.toml
 	@if [ ! -e $(READY) ]; then \
 	  for python in $(PYTHONS); do \

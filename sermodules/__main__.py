@@ -1,4 +1,4 @@
-"""The command line: ``sermodules corpora``, ``sermodules study``, ``sermodules parameters``."""
+"""The command line: ``sermodules corpora``, ``study``, ``claims``, ``parameters``."""
 
 import dataclasses
 import sys
@@ -127,7 +127,7 @@ def study_status(file, out, folds, seeds):
     "--to", "folder", type=click.Path(path_type=Path), help="Folder of the report; OUT/reports/NAME unless given."
 )
 def study_report(file, out, folds, seeds, folder):
-    """Print the paper's Tables 1 to 4 beside ours, and write them as Markdown, CSV and a figure."""
+    """Print the paper's tables beside ours and the claims ledger, and write them as Markdown, CSV and a figure."""
     from sermodules import report
     from sermodules import study as engine
     from sermodules.paths import runs_root
@@ -138,6 +138,15 @@ def study_report(file, out, folds, seeds, folder):
     text = report.write(engine.results(plan, out), folder, plan)
     click.echo(text)
     click.echo(f"The report is in {folder}")
+
+
+@main.command("claims")
+def paper_claims():
+    """Judge the claims of the paper that its own figures decide."""
+    from sermodules import claims
+
+    found = claims.ledger()
+    click.echo(claims.to_markdown(found[found["kind"] == "arithmetic"]))
 
 
 @main.command()

@@ -9,14 +9,12 @@ paper makes each by itself; nothing is corrected for their number. So of many cl
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from sermodules import paper, statistics
-from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError
 from sermodules.statistics import CANNOT_TELL, NOT_SUPPORTED, ROPE, SUPPORTED
 
@@ -35,7 +33,6 @@ _SHARES = (*(f"recall_{name}" for name in paper.CLASSES), *(f"{name}_as_neutral"
 _NO_RUN = pd.DataFrame(columns=[*COLUMNS, *_SHARES])
 _GROUP = ["corpus", "preset", "settings"]
 _EQUAL = 1e-9  # points that are no difference, only rounding
-_HANDLED = {"corpus", "preset", "model", "attention", "gender", "fold", "seed", "threads"}
 
 
 @dataclass(frozen=True)
@@ -62,54 +59,6 @@ _MODEL1 = _Cell("model1", "additive", "embedding")
 _MODEL2 = _Cell("model2", "seq_self", "embedding")
 _NO_GENDER = _Cell("model2", "seq_self", "none")
 _MODEL_CELLS = {1: _MODEL1, 2: _MODEL2}
-
-
-# --- from runs to a table
-
-
-def score_table(results):
-    """Make the table that `ledger` takes.
-
-    Parameters
-    ----------
-    results : iterable of RunResult
-        Finished runs, in any order; their configurations may differ in anything.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a run: `COLUMNS`, ``settings`` (what else differs from the preset and the model, as text, empty if nothing
-        does), ``recall_<class>`` and ``<class>_as_neutral`` (% of the class's utterances; NaN where the speaker has none), and
-        ``run``, the run's id. ``uar`` and ``wa`` are in %.
-    """
-    return pd.DataFrame([_row(result) for result in results])
-
-
-def _row(result):
-    config, found = result.config, result.metrics
-    row = {name: getattr(config, name) for name in ("preset", "model", "attention", "gender", "fold", "seed")}
-    row |= {"corpus": _corpus(config.corpus), "settings": _settings(config), "speaker": found["test_speaker"]}
-    row |= {"uar": 100 * found["uar"], "wa": 100 * found["wa"], "run": config.run_id}
-    counts = pd.DataFrame(found["confusion"], found["classes"], found["classes"], dtype=float)
-    totals = counts.sum(axis=1)
-    shares = 100 * counts.div(totals.where(totals > 0), axis=0)
-    row |= {f"recall_{name}": shares.loc[name, name] for name in shares.index}
-    if "neutral" in shares:
-        row |= {f"{name}_as_neutral": shares.loc[name, "neutral"] for name in shares.index if name != "neutral"}
-    return row
-
-
-def _corpus(name):
-    """Return a corpus name without the folders of this machine."""
-    return f"table:{Path(name.removeprefix('table:')).name}" if name.startswith("table:") else name
-
-
-def _settings(config):
-    """Name the settings that differ from what the preset and the model give."""
-    usual = RunConfig.create(corpus=config.corpus, preset=config.preset, model=config.model)
-    names = [field.name for field in dataclasses.fields(RunConfig) if field.name not in _HANDLED]
-    changed = [name for name in names if getattr(config, name) != getattr(usual, name)]
-    return ", ".join(f"{name} {getattr(config, name)}" for name in changed)
 
 
 # --- how a claim is decided
@@ -585,7 +534,7 @@ def ledger(scores=None):
     Parameters
     ----------
     scores : pandas.DataFrame, optional
-        One row a run, as `score_table` makes it: `COLUMNS`, and those of ``settings``, ``recall_<class>``,
+        One row a run, as `sermodules.scores.from_results` makes it: `COLUMNS`, and those of ``settings``, ``recall_<class>``,
         ``<class>_as_neutral`` and ``run`` that are there. Percentages. Without any run only the paper's own
         figures are judged.
 
@@ -623,7 +572,7 @@ def _groups(scores):
         return
     if missing := [name for name in COLUMNS if name not in scores]:
         raise SermodulesError(
-            f"the scores lack the column(s) {', '.join(missing)}: make them with `claims.score_table`"
+            f"the scores lack the column(s) {', '.join(missing)}: make them with `scores.from_results`"
         )
     if "settings" not in scores:
         scores = scores.assign(settings="")

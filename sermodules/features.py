@@ -202,11 +202,13 @@ def mel_filters(frontend="htk"):
     """
     _check_settings(frontend=frontend)
     # imported at use: librosa's filters take more than a second to import, and cached features do not need them
-    import librosa
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # in a notebook tqdm.auto, which librosa imports, asks for widgets
+        import librosa
 
-    filters = librosa.filters.mel(
-        sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=BANDS, fmin=F_MIN, fmax=F_MAX, dtype=np.float64, **FRONTENDS[frontend]
-    )
+        filters = librosa.filters.mel(
+            sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=BANDS, fmin=F_MIN, fmax=F_MAX, dtype=np.float64, **FRONTENDS[frontend]
+        )
     filters.setflags(write=False)
     return filters
 

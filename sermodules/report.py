@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sermodules import paper, plots, statistics
+from sermodules import claims, paper, plots, statistics
 from sermodules.config import LISTENS, RunConfig
 from sermodules.errors import SermodulesError, StoreError
+from sermodules.scores import corpus_name, from_results
 
 #: Names of the models, in the order of the tables.
 NAMES = {
@@ -114,9 +115,7 @@ def scores(results, study=None):
     Returns
     -------
     pandas.DataFrame
-        One row a run: ``configuration`` (as the report names it), ``corpus``, ``preset``, ``model``, ``attention``,
-        ``gender``, ``fold``, ``speaker``, ``seed``, ``uar``, ``wa`` and a column ``recall_<class>`` for each class (%, NaN
-        where the speaker lacks it), ``parameters``, ``seconds`` (training and prediction) and ``run`` (its id).
+        As `sermodules.scores.from_results`, with ``configuration``, its name in the report, before the rest.
 
     Raises
     ------
@@ -126,28 +125,11 @@ def scores(results, study=None):
     results = list(results)
     _check(results)
     labels = _cells(results, _planned(study))
-    rows = []
-    for result in results:
-        config, found = result.config, result.metrics
-        seconds = result.provenance.get("seconds", {})
-        rows.append(
-            {"configuration": labels[_cell(config)], "corpus": _corpus(config.corpus)}
-            | {name: getattr(config, name) for name in ("preset", "model", "attention", "gender", "fold")}
-            | {
-                "speaker": found["test_speaker"],
-                "seed": config.seed,
-                "uar": 100 * found["uar"],
-                "wa": 100 * found["wa"],
-            }
-            | {f"recall_{name}": np.nan if rate is None else 100 * rate for name, rate in found["recalls"].items()}
-            | {"parameters": found.get("parameters"), "seconds": sum(seconds.values()) if seconds else np.nan}
-            | {"run": config.run_id}
-        )
+    frame = from_results(results)
+    frame.insert(0, "configuration", [labels[_cell(result.config)] for result in results])
     order = {label: number for number, label in enumerate(labels.values())}
-    return pd.DataFrame(rows).sort_values(
-        ["configuration", "fold", "seed"], key=lambda column: column.map(order) if column.name == "configuration" else column,
-        ignore_index=True,
-    )  # fmt: skip
+    places = frame["configuration"].map(order)
+    return frame.assign(place=places).sort_values(["place", "fold", "seed"], ignore_index=True).drop(columns="place")
 
 
 def write(results, folder, study):
@@ -242,7 +224,7 @@ def _check(results):
                 f"  {digest[:12]}: {len(ids)} run(s), such as {min(ids)}" for digest, ids in sorted(digests.items())
             ]
             problems.append(
-                f"the runs on {_corpus(corpus)} read different data, so they cannot stand in one table. By corpus digest:\n"
+                f"the runs on {corpus_name(corpus)} read different data, so they cannot stand in one table. By corpus digest:\n"
                 + "\n".join(found)
                 + "\n  Delete the runs on the outdated data, then run the study again."
             )
@@ -290,15 +272,10 @@ def _supplied(cell):
 def _setting(cell, name):
     value = getattr(cell, name)
     if name == "corpus":
-        return _corpus(value)
+        return corpus_name(value)
     if isinstance(value, bool):
         value = "yes" if value else "no"
     return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-
-
-def _corpus(name):
-    """Return a corpus name without the folders of this machine."""
-    return f"table:{Path(name.removeprefix('table:')).name}" if name.startswith("table:") else name
 
 
 def _by_fold(runs):
@@ -382,7 +359,7 @@ def _summary(configurations, results):
             "Seconds": found["seconds"],
             "Folds": found["folds"],
             "Seeds": found["seeds"],
-            "Corpus": [_corpus(c.config.corpus) for c in configurations],
+            "Corpus": [corpus_name(c.config.corpus) for c in configurations],
         }
     )
 
@@ -466,7 +443,7 @@ def _table2(configurations):
                 uar = c.folds["uar"]
                 spread = uar.std(ddof=0) if len(uar) > 1 else np.nan
                 counts = f"{len(uar)}", _span(c.folds["seeds"])
-                rows.append([c.label, uar.mean(), spread, uar.std(ddof=1), *counts, _corpus(c.config.corpus)])
+                rows.append([c.label, uar.mean(), spread, uar.std(ddof=1), *counts, corpus_name(c.config.corpus)])
     columns = ["Method", "UAR (%)", "Population SD (%)", "Sample SD (%)", "Folds", "Seeds", "Corpus"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -539,7 +516,7 @@ def _missing(results, planned):
 def _circumstances(configurations):
     """Say on which corpus, from which preset and with which other settings all configurations were run."""
     cells = [c.config for c in configurations]
-    corpora = sorted({_corpus(cell.corpus) for cell in cells})
+    corpora = sorted({corpus_name(cell.corpus) for cell in cells})
     presets = sorted({cell.preset for cell in cells})
     words = [
         f"{'corpus' if len(corpora) == 1 else 'corpora'} {', '.join(f'`{name}`' for name in corpora)}",
@@ -557,7 +534,7 @@ def _circumstances(configurations):
 
 def _caution(configurations):
     """Say what the reported figures may be compared with."""
-    others = sorted({_corpus(c.config.corpus) for c in configurations} - {"iemocap"})
+    others = sorted({corpus_name(c.config.corpus) for c in configurations} - {"iemocap"})
     if others:
         names = " and ".join(f"`{name}`" for name in others)
         what = "a corpus of the user's own" if all(name.startswith("table:") for name in others) else "not on IEMOCAP"
@@ -672,8 +649,14 @@ def _texts_comparisons(frame):
 
 
 def _ledger(results):
-    """Return the claims ledger, as lines of Markdown."""
-    return []
+    """Return the claims that runs decide, as lines of Markdown."""
+    found = claims.ledger(from_results(results))
+    return [
+        "## Claims ledger",
+        "What these runs say about each claim of the paper. `sermodules claims` judges the claims that the paper's own figures"
+        " decide.",
+        claims.to_markdown(found[found["kind"] == "corpus"]).rstrip(),
+    ]
 
 
 def _provenance(results):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sermodules import claims, metrics, paper, statistics, store
+from sermodules import claims, metrics, paper, scores, statistics, store
 from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError
 from sermodules.statistics import CANNOT_TELL, NOT_SUPPORTED, SUPPORTED
@@ -67,7 +67,7 @@ def test_every_claim_has_one_rule_of_its_kind():
 
 
 def test_without_runs_only_the_papers_figures_are_judged():
-    for nothing in (None, claims.score_table([]), table({MODEL1: 60}).iloc[:0]):
+    for nothing in (None, scores.from_results([]), table({MODEL1: 60}).iloc[:0]):
         found = claims.ledger(nothing)
         assert list(found["id"]) == [claim.id for claim in paper.CLAIMS]
         judged = found["verdict"] != claims.NOT_TESTED
@@ -356,14 +356,14 @@ def test_bad_scores_are_refused():
 
 def run(model, fold, seed, true, predicted, **settings):
     config = RunConfig.create(corpus="emodb", preset="smoke", model=model, fold=fold, seed=seed, **settings)
-    scores = metrics.summarise(true, predicted, CLASSES) | {"test_speaker": f"s{fold}"}
-    return store.RunResult(config, pd.DataFrame(), pd.DataFrame(), scores, {})
+    found = metrics.summarise(true, predicted, CLASSES) | {"test_speaker": f"s{fold}"}
+    return store.RunResult(config, pd.DataFrame(), pd.DataFrame(), found, {})
 
 
 def test_score_table_of_runs():
     true = ["angry", "angry", "sad", "happy", "happy", "happy", "happy"]
     said = ["angry", "neutral", "sad", "happy", "neutral", "neutral", "neutral"]
-    rows = claims.score_table(
+    rows = scores.from_results(
         [run("model1", 1, 2, true, said), run("model2", 1, 2, true, true, pool="2x4", gender="none")]
     )
     first, second = rows.iloc[0], rows.iloc[1]
@@ -383,8 +383,8 @@ def test_score_table_of_runs():
 
 def test_a_users_table_is_named_without_its_folders():
     config = RunConfig.create(corpus="table:/home/me/mine.csv", preset="smoke")
-    scores = metrics.summarise(["a", "b"], ["a", "a"], ("a", "b")) | {"test_speaker": "x"}
-    rows = claims.score_table([store.RunResult(config, pd.DataFrame(), pd.DataFrame(), scores, {})])
+    found = metrics.summarise(["a", "b"], ["a", "a"], ("a", "b")) | {"test_speaker": "x"}
+    rows = scores.from_results([store.RunResult(config, pd.DataFrame(), pd.DataFrame(), found, {})])
     assert rows["corpus"].tolist() == ["table:mine.csv"] and rows["recall_a"].tolist() == [100]
 
 
@@ -395,7 +395,7 @@ def test_the_ledger_takes_the_table_of_runs():
         for model, right in (("model1", 20 + fold), ("model2", 30 + fold)):
             said = [name if place < right else "angry" for place, name in enumerate(true)]
             results.append(run(model, fold, 1, true, said))
-    found = decided(claims.score_table(results))
+    found = decided(scores.from_results(results))
     assert found["verdict"] == SUPPORTED and found["runs"].startswith("8 runs, 4 folds, 1 seed:")
     assert found["run_ids"].count("emodb_model1_additive") == 4
 

@@ -570,7 +570,7 @@ def exact_power(difference, sd, n, rho, alpha=0.05):
     return stats.nct.sf(limit, n - 1, shift) + stats.nct.cdf(-limit, n - 1, shift)
 
 
-@pytest.mark.parametrize(("rho", "n", "alpha"), [(None, 10, 0.05), (0, 10, 0.05), (0.2, 5, 0.1)])
+@pytest.mark.parametrize(("rho", "n", "alpha"), [(None, 10, 0.05), (0, 10, 0.05), (0.2, 5, 0.1), (0.5, 8, 0.05)])
 def test_power_against_the_noncentral_t_distribution(rho, n, alpha):
     differences = [0, 1, 3, 6, 9]
     found = statistics.power(differences, 4.0, n, correlation=rho, alpha=alpha)
@@ -598,6 +598,15 @@ def test_power_of_observed_differences_is_that_of_their_mean_free_spread():
     one, other = (statistics.power([0, 2, 4, 6], noise) for noise in (4 * normal + 17, 4 * normal.std(ddof=1)))
     assert one.to_numpy() == pytest.approx(other.to_numpy(), abs=0.02)
     assert not statistics.power([3], PAPER).equals(statistics.power([3], PAPER.std(ddof=1)))
+
+
+def test_noise_has_the_spread_and_the_correlation_that_were_asked_for():
+    rng = np.random.default_rng(0)
+    for noise, sd in [(3.0, 3.0), ([5.0, 7.0], np.sqrt(2)), (PAPER, PAPER.std(ddof=1))]:
+        drawn = statistics._noise(noise, 4, 0.5, 50_000, rng)
+        assert drawn.mean() == pytest.approx(0, abs=0.1)
+        assert drawn.std() == pytest.approx(sd * np.sqrt(2), rel=0.02)  # own and shared noise of equal variance
+        assert np.corrcoef(drawn, rowvar=False)[0, 1:] == pytest.approx([0.5] * 3, abs=0.02)
 
 
 def test_sign_flip_in_power_is_the_test_itself():

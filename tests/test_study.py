@@ -284,3 +284,21 @@ def test_notebook_offers_every_parameter_and_has_no_outputs():
     offered = {line.split(" =")[0] for line in cells[0]["source"] if " = " in line}
     assert offered == {*RunConfig.create().to_dict(), "out"}
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook["cells"])
+
+
+def test_a_baseline_runs_through_the_same_notebook_and_report(tmp_path, tones):
+    settings = {"corpus": tones, "preset": "smoke"}
+    path = write(tmp_path, name="s", settings=settings, grid={"model": ["majority"]}, folds=[1, 2, 3], seeds=[1])
+    out = tmp_path / "runs"
+    ran = sermodules("study", "run", path, "--out", out)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    folder = out / study.load(path).configs[0].run_id
+    assert json.loads((folder / "metrics.json").read_text())["uar"] == 0.25
+    assert "stderr" not in (folder / "run.ipynb").read_text()
+    reported = sermodules("study", "report", path, "--out", out)
+    assert "Majority class" in reported.stdout and "## Claims ledger" in reported.stdout
+
+
+def test_the_papers_own_claims_from_the_command_line():
+    told = sermodules("claims")
+    assert told.returncode == 0 and "**supported**" in told.stdout and "cannot tell" in told.stdout

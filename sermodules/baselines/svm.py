@@ -330,8 +330,7 @@ class SvmCompare(_FunctionalsSvm):
 
     Posteriors: they rank the classes, and **they are no calibrated probabilities**. A class's logit is scikit-learn's
     ``decision_function``: the number of pairs that it wins, plus or minus less than 1/3 by how clearly it wins and loses
-    them. With four classes their softmax stays below 0.83, however
-    clear the case. LIBSVM gives an utterance whose classes
+    them. With four classes their softmax stays below 0.83, however clear the case. LIBSVM gives an utterance whose classes
     win equally many pairs to the first of them; the logits of the two classes are exchanged then, so that the class with the
     highest posterior is always the one that the SVM predicts. With two classes the logits are plus and minus half the
     decision value. A class without training utterances has the logit `UNLEARNED`.
