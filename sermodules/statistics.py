@@ -293,7 +293,8 @@ def corrected_t(differences, correlation=None):
 
     Open: whether the speaker who chooses the epoch counts as training data. The default counts them: one speaker of ten
     is tested, rho = 1/10, n_test / n_train = 1/9. Without them it is 1/8, rho = 1/9. Also open: the two speakers of an
-    IEMOCAP session talk to each other, which rho does not know of.
+    IEMOCAP session talk to each other, and partners are tested by networks that learned from the same eight speakers; rho
+    does not know of either.
 
     Parameters
     ----------
