@@ -7,7 +7,7 @@ without. Each value of ``RunConfig.gender`` answers one question:
 ``none``                  what is reached without gender?
 ``embedding``             with the true label, a table of 300 numbers and a linear layer of 64, as in the paper
 ``embedding64``           the same function from a table of 64 alone (see `equivalent_table`)
-``shuffled``              placebo: as many parameters, labels without information
+``shuffled``              placebo: as many parameters, a label drawn anew for each utterance, without information
 ``flipped``               trained with the truth, tested with the opposite: does the network use the label at all?
 ``predicted``             tested with what a classifier hears in the voice: what is left without the true label?
 ``prior_shift``           no network change, posteriors reweighted by how often each gender shows each class
@@ -129,14 +129,16 @@ def prior_shift(train, rows, classes):
     Returns
     -------
     numpy.ndarray, shape (n, classes)
-        ``ln p(class | gender) - ln p(class)``.
+        ``ln p(class | gender) - ln p(class)``; zero for a gender that no training speaker has, whose prior is unknown.
     """
 
     def prior(part):
         counts = part["emotion"].value_counts().reindex(classes).fillna(0).to_numpy() + 1
         return np.log(counts / counts.sum())
 
-    shifts = {gender: prior(train[train["gender"] == gender]) - prior(train) for gender in ("female", "male")}
+    shifts = {"female": np.zeros(len(classes)), "male": np.zeros(len(classes))}
+    for gender, mine in train.groupby("gender"):
+        shifts[gender] = prior(mine) - prior(train)
     return np.array([shifts[gender] for gender in rows["gender"]])
 
 

@@ -100,7 +100,7 @@ def tables(results, study=None):
         If there are no results, a run is there twice, or runs on the same corpus read different data.
     """
     results = list(results)
-    return _tables(_configurations(results, _planned(study)), results)
+    return _tables(_configurations(results, _planned(study)), results, scores(results, study))
 
 
 def scores(results, study=None):
@@ -109,7 +109,7 @@ def scores(results, study=None):
     Parameters
     ----------
     results : iterable of RunResult
-    study : Study, optional
+    study : Study or str, optional
         Names the configurations alike while some of them have no run yet.
 
     Returns
@@ -160,13 +160,14 @@ def write(results, folder, study):
         configurations = _configurations(results, _planned(study))
     except SermodulesError as error:
         raise SermodulesError(f"cannot report the study {name}: {error}") from error
-    frames = _tables(configurations, results)
+    runs = scores(results, study)
+    frames = _tables(configurations, results, runs)
     figure, alt = _figure(configurations, frames["configurations"])
     missing = _missing(results, _planned(study))
     text = _markdown(name, about, results, configurations, frames, alt, missing)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        scores(results).to_csv(folder / "scores.csv", index=False, float_format="%.6f", lineterminator="\n")
+        runs.to_csv(folder / "scores.csv", index=False, float_format="%.6f", lineterminator="\n")
         for key, frame in frames.items():
             frame.to_csv(folder / f"{key}.csv", index=False, float_format="%.2f", lineterminator="\n")
         figure.savefig(folder / "report.png", dpi=130, facecolor="white")
@@ -218,6 +219,12 @@ def _check(results):
         seen.add(result.config)
         digests = data.setdefault(tuple(getattr(result.config, key) for key in _DATA), {})
         digests.setdefault(str(result.provenance.get("corpus_digest")), []).append(result.config.run_id)
+    corpora = {result.config.corpus for result in results}
+    for name in sorted({corpus_name(corpus) for corpus in corpora}):
+        if sum(corpus_name(corpus) == name for corpus in corpora) > 1:
+            problems.append(
+                f"two corpora are both called {name}: give one of the files another name, and run it again."
+            )
     for (corpus, *_), digests in data.items():
         if len(digests) > 1:
             found = [
@@ -251,9 +258,11 @@ def _labels(cells):
 
 
 def _shown(cells):
-    """Return the fields in which configurations differ, but for the model."""
-    names = [field.name for field in dataclasses.fields(RunConfig) if field.name != "model"]
-    return [name for name in names if len({getattr(cell, name) for cell in cells}) > 1]
+    """Return the fields, but for the model, in which configurations differ or that are unusual for some models only."""
+    names = [field.name for field in dataclasses.fields(RunConfig) if field.name not in ("model", "fold", "seed")]
+    unusual = [set(_unusual(cell, names)) for cell in cells]
+    for_some = set().union(*unusual) - set.intersection(*unusual)
+    return [name for name in names if name in for_some or len({getattr(cell, name) for cell in cells}) > 1]
 
 
 def _unusual(cell, names):
@@ -318,15 +327,15 @@ def _pooled(runs):
 # --- from configurations to tables
 
 
-def _tables(configurations, results):
+def _tables(configurations, results, runs):
     papers = _papers(configurations)
     return {
         "table1": _table1(papers or configurations),
         "table2": _table2(configurations),
         "table3": _confusions(papers, "model1"),
         "table4": _confusions(papers, "model2"),
-        "configurations": _summary(configurations, results),
-        "comparisons": _comparisons(configurations, results),
+        "configurations": _summary(configurations, runs),
+        "comparisons": _comparisons(configurations, runs),
         "confusions": _all_confusions(configurations, results),
     }
 
@@ -337,9 +346,8 @@ def _papers(configurations):
     return papers if len(papers) <= _MAX_COLUMNS else [c for c in papers if c.standard] or papers
 
 
-def _summary(configurations, results):
+def _summary(configurations, runs):
     """Return a row a configuration: scores with their spread and interval, size and time."""
-    runs = scores(results)
     # A configuration is described by itself, so those with other folds may stand in one table.
     parts = [statistics.summary(part) for _, part in runs.groupby("configuration", sort=False)]
     more = runs.groupby("configuration")[["parameters", "seconds"]].mean()
@@ -364,10 +372,9 @@ def _summary(configurations, results):
     )
 
 
-def _comparisons(configurations, results):
+def _comparisons(configurations, runs):
     """Compare configurations with Model 2 (or the first) of the same data and preset, with Holm's correction within each."""
-    runs, tables = scores(results), []
-    groups = {}
+    tables, groups = [], {}
     for c in configurations:
         groups.setdefault(tuple(getattr(c.config, key) for key in (*_DATA, "preset")), []).append(c)
     for group in groups.values():
@@ -606,17 +613,18 @@ def _markdown(name, about, results, configurations, frames, alt, missing):
 CAPTION_COMPARISONS = (
     "Difference: UAR minus that of the reference, in points, paired over folds and seeds, mean over the folds. Interval and p:"
     f" {100 * statistics.LEVEL:.0f} % interval and p-value of the corrected resampled t-test over the speakers; p (Holm): after"
-    " Holm's correction for the rows of this table. Sign flip and Wilcoxon: p-values of the secondary tests, not corrected."
-    f" Worse, same, better: probabilities (%) of the Bayesian correlated t-test; less than {statistics.ROPE:g} point either way"
-    " counts as the same."
+    " Holm's correction for the rows with the same corpus and preset. Sign flip and Wilcoxon: p-values of the secondary tests,"
+    " not corrected. Worse, same, better: probabilities (%) of the Bayesian correlated t-test; less than"
+    f" {statistics.ROPE:g} point either way counts as the same."
 )
 
 
 def _caption_summary(configurations, ours):
     return (
-        "UAR in % (higher is better): mean ± population SD over the folds; its 95 % bootstrap interval over the speakers; SD"
-        " over the seeds of the mean. WA: mean over the folds. Parameters: numbers that training sets. Seconds: training and"
-        f" prediction of one run, mean; they depend on what else the machine did. Ours: {ours}."
+        "UAR in % (higher is better): mean ± population SD over the folds; its 95 % bootstrap interval over the speakers,"
+        f" from {statistics.FEWEST_SPEAKERS} on; SD over the seeds of the mean. WA: mean over the folds. Parameters: numbers of"
+        " the model, also those drawn at random and never trained. Seconds: training and prediction of one run, mean; they"
+        f" depend on what else the machine did. Ours: {ours}."
     )
 
 

@@ -35,6 +35,9 @@ ROPE = 1.0
 #: What `verdict` answers.
 SUPPORTED, NOT_SUPPORTED, CANNOT_TELL = "supported", "not supported", "cannot tell at this power"
 
+#: Speakers from which on `summary` gives an interval: with fewer the bootstrap can reach no 95 %, only from least to most.
+FEWEST_SPEAKERS = 6
+
 _RESAMPLES = 10_000  # of the bootstrap
 _FLIPS = 2**16  # sign flips: all of them up to 16 speakers
 _EQUAL = 1e-9  # points of UAR that are no difference, only rounding
@@ -53,7 +56,7 @@ def _check(scores):
     bad = scores[~scores["uar"].between(0, 100)]
     if len(bad):
         raise SermodulesError(f"{len(bad)} UAR(s) are not between 0 and 100 %, the first in {_cell(bad.iloc[0])}")
-    if scores["uar"].max() <= 1:
+    if 0 < scores["uar"].max() <= 1:
         raise SermodulesError("all UARs are at most 1: they look like shares. Multiply them by 100.")
     twice = scores[scores.duplicated(["configuration", "fold", "seed"])]
     if len(twice):
@@ -182,7 +185,7 @@ def summary(scores, seed=0):
     rows = []
     for name, runs in scores.groupby("configuration", sort=False):
         folds = means[name].dropna()
-        low, high = bootstrap_interval(folds, seed) if len(folds) > 1 else (np.nan, np.nan)
+        low, high = bootstrap_interval(folds, seed) if len(folds) >= FEWEST_SPEAKERS else (np.nan, np.nan)
         grid = runs.pivot(index="fold", columns="seed", values="uar")
         rows.append(
             {

@@ -17,7 +17,8 @@ import yaml
 from filelock import FileLock, Timeout
 
 from sermodules import corpora, features, protocol, store
-from sermodules.config import RunConfig
+from sermodules.baselines import svm
+from sermodules.config import LISTENS, RunConfig, refuse_empty
 from sermodules.errors import ConfigError, CorpusError, SermodulesError, StoreError
 from sermodules.paths import project_root, runs_root
 
@@ -97,9 +98,12 @@ def load(path, folds=None, seeds=None, out=None):
             for key in ("fold", "seed")
             if any(key in mapping for mapping in (settings, *grids))
         ]
+        if any("threads" in grid for grid in grids):
+            problems.append("parameter 'threads' belongs under 'settings': it changes nothing but the last digits")
     if problems:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
     try:
+        refuse_empty(settings | {name: None for grid in grids for name, values in grid.items() if None in values})
         cells = [
             RunConfig.create(**{**settings, **dict(zip(grid, values, strict=True))})
             for grid in grids
@@ -107,11 +111,16 @@ def load(path, folds=None, seeds=None, out=None):
         ]
     except ConfigError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+    numbers = {}  # of the folds, by what they depend on
+    for cell in cells:
+        key = _data_key(cell, validation=cell.validation)
+        if key not in numbers or out is not None:
+            numbers[key] = sorted({*numbers.get(key, []), *(_folds(cell, out) if folds == "all" else folds)})
     configs = [
         cell.replace(fold=fold, seed=seed)
         for cell in dict.fromkeys(cells)  # grids may share a configuration
         for seed in seeds
-        for fold in (_folds(cell, out) if folds == "all" else folds)
+        for fold in numbers[_data_key(cell, validation=cell.validation)]
     ]
     configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
     return Study(name, str(content.get("about", "")).strip(), tuple(configs))
@@ -278,6 +287,8 @@ def run(study, out=None, workers=2, report=print):
         for config in missing:
             for left in out.glob(f".{config.run_id}.*"):
                 shutil.rmtree(left, ignore_errors=True)  # what a killed process left
+        if any(config.model.startswith("svm_") for config in missing):
+            svm.opensmile_version()  # raises now, not in every run, if it is not installed
         for config in {_data_key(config, **config.extraction): config for config in missing}.values():
             features.extract(corpora.load(**config.reading), **config.extraction)
         return _run(missing, out, source, min(workers, len(missing)), report)
@@ -340,7 +351,8 @@ def _run(missing, out, source, workers, report):
 
 
 def _name(config):
-    return f"{config.model}, {config.attention}, gender {config.gender}, fold {config.fold}, seed {config.seed}"
+    what = "" if config.model in LISTENS else f", {config.attention}, gender {config.gender}"
+    return f"{config.model}{what}, fold {config.fold}, seed {config.seed}"
 
 
 def _clock(seconds):

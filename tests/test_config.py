@@ -118,8 +118,14 @@ def test_notebook_parameters_are_checked_by_name():
     # Variables of a notebook that happen to exist are no parameters; what papermill injected is.
     namespace = {"In": ["", "fold = 1", "# Parameters\nfold = 2\nout = 'x'\n"], "fold": 2, "out": "x", "something": 1}
     assert RunConfig.from_notebook(namespace).fold == 2
+    with pytest.raises(ConfigError, match=r"'gender' is empty .*write none"):  # papermill -p gender None
+        RunConfig.from_notebook({"In": ["# Parameters\ngender = None\n"], "gender": None})
     namespace["In"].append("# Parameters of my own plot\nfigsize = (")
     assert RunConfig.from_notebook(namespace).fold == 2
     namespace["In"].append("# Parameters\nfoldd = 3\n")
     with pytest.raises(ConfigError, match="'foldd'"):
         RunConfig.from_notebook(namespace | {"foldd": 3})
+
+
+def test_a_baseline_is_named_without_what_means_nothing_to_it():
+    assert RunConfig.create(model="svm_compare").run_id.startswith("synthetic_svm_compare_paper_fold01_seed1_")

@@ -470,3 +470,40 @@ def test_report_of_many_configurations_has_a_point_each(tmp_path):
     text = report.write(runs + extra, tmp_path, "many")
     assert "a point for the UAR of each configuration" in text and "Model 2, gender shuffled" in text
     assert text.count("confusion matrix of Model 2") == 1 and "## Comparisons" in text
+
+
+def test_incomplete_study_of_one_switch_keeps_its_labels(tmp_path):
+    cells = [config(fold, 1, "model2", "emodb", gender=g) for fold in (1, 2) for g in ("embedding", "none")]
+    study = SimpleNamespace(name="mine", about="", configs=tuple(cells))
+    done = [result(c, OTHERS[c.fold - 1], list(FOUR), ["angry"] * 4) for c in cells if c.gender == "none"]
+    text = report.write(done, tmp_path, study)
+    assert "Model 2, gender embedding: all 2 runs" in text
+    assert report.tables(done, study)["configurations"]["Configuration"].tolist() == ["Model 2, gender none"]
+    assert set(report.scores(done, study)["configuration"]) == {"Model 2, gender none"}
+
+
+def test_a_setting_that_is_unusual_for_some_models_is_named():
+    assert labels(*(config(model=m, gender="embedding") for m in ("model1", "model2", "acrnn"))) == [
+        "Model 1, gender embedding", "Model 2, gender embedding", "ACRNN, gender embedding",
+    ]  # fmt: skip
+    assert labels(*(config(model=m, attention="additive") for m in ("model1", "model2"))) == [
+        "Model 1, attention additive", "Model 2, attention additive",
+    ]  # fmt: skip
+
+
+def test_nothing_recognised_is_still_reported(tmp_path):
+    runs = [result(config(f, 1, m), s, list(FOUR), [*FOUR[1:], FOUR[0]])
+            for m in ("model1", "model2") for f, s in enumerate(IEMOCAP, start=1)]  # fmt: skip
+    assert report.tables(runs)["configurations"]["UAR (%)"].tolist() == [0, 0]
+    report.write(runs, tmp_path, "none")
+
+
+def test_tables_of_one_name_are_not_mixed_up():
+    runs = [result(config(corpus=f"table:/{folder}/mine.csv"), OTHERS[0], list(FOUR), list(FOUR)) for folder in "ab"]
+    with pytest.raises(SermodulesError, match=r"both called table:mine\.csv"):
+        report.tables(runs)
+
+
+def test_interval_needs_six_speakers():
+    tables = report.tables(grid(IEMOCAP[:5])[1])
+    assert tables["configurations"]["Low (%)"].isna().all()

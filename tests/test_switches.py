@@ -193,6 +193,9 @@ def test_prior_shift_by_hand(tones):
     shift = gender.prior_shift(train, rows, ["angry", "sad"])
     prior, male, female = np.array([3, 5]) / 8, np.array([2, 2]) / 4, np.array([2, 4]) / 6
     np.testing.assert_allclose(shift, [np.log(male / prior), np.log(female / prior)])
+    # of a gender that no training speaker has nothing is known
+    alone = gender.prior_shift(train[train["gender"] == "male"], rows, ["angry", "sad"])
+    np.testing.assert_array_equal(alone[1], 0)
     # It reaches the posteriors: the network's softmax times the shift, brought back to sum to 1.
     config = RunConfig.create(corpus=tones, preset="smoke", width=1 / 64, conv_layers=1, gender="prior_shift")
     data = training.prepare(config)
