@@ -256,7 +256,7 @@ def test_it_listens_to_width_seed_and_precision(tones):
 
     wide, narrow = (models.parameters(built(width=width))["parameters"].sum() for width in (1 / 8, 1 / 16))
     assert wide > 2 * narrow
-    first, again, other = (built(seed=seed).get_weights() for seed in (1, 1, 2))
+    first, again, other = (built(seed=seed).network.get_weights() for seed in (1, 1, 2))
     for old, new in zip(first, again, strict=True):
         np.testing.assert_array_equal(old, new)
     assert any(np.any(old != new) for old, new in zip(first, other, strict=True))
@@ -388,7 +388,7 @@ def learned(config):
     data = training.prepare(config)
     model = models.build(config, len(data.classes))
     fitted = training.fit(model, data, config, report=False)
-    return [data.standardiser.mean, data.standardiser.sd, fitted.history.to_numpy(), *model.get_weights()]
+    return [data.standardiser.mean, data.standardiser.sd, fitted.history.to_numpy(), *model.network.get_weights()]
 
 
 def test_nothing_that_is_learned_depends_on_the_test_speaker(tmp_path):
