@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from sermodules import corpora, protocol
+from sermodules import corpora, features, protocol
+from sermodules.audio import SAMPLE_RATE
 from sermodules.segments import Standardiser
 
 #: The parts of a fold.
@@ -104,6 +105,29 @@ def split(config, table=None):
     speakers = {"train": fold.train, "validation": [fold.validation], "test": [fold.test]}
     tables = {name: table[table["speaker"].isin(who)] for name, who in speakers.items()}
     return table, fold, corpora.classes(table), tables
+
+
+def whole_utterances(table):
+    """List the utterances of a table as one segment each, for methods that take an utterance as a whole.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Utterance table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `segments.cut`, one row an utterance, in the table's order. ``start`` is 0 and ``frames`` is the
+        length of the whole utterance in frames of 25 ms every 10 ms, which may be more than 300. It is 1 where the table
+        does not know the duration.
+    """
+    samples = (table["duration"].fillna(0) * SAMPLE_RATE).round().astype(int)
+    frames = 1 + (samples - features.FRAME).clip(lower=0) // features.HOP
+    rows = table[["utterance", "speaker", "gender", "emotion"]].reset_index(drop=True)
+    rows.insert(1, "start", 0)
+    rows.insert(2, "frames", frames.to_numpy())
+    return rows
 
 
 def class_indices(rows, classes):

@@ -6,36 +6,12 @@ import time
 import numpy as np
 import pandas as pd
 
-from sermodules import audio, corpora, features
-from sermodules.audio import SAMPLE_RATE
+from sermodules import audio, corpora
 from sermodules.baselines import Baseline
-from sermodules.parts import PARTS, FoldData, Part, class_indices, split
+from sermodules.parts import PARTS, FoldData, Part, class_indices, split, whole_utterances
 
 #: Least posterior of a class, before they are scaled to sum to 1. Its logarithm is finite, so every loss is.
 FLOOR = 1e-6
-
-
-def whole_utterances(table):
-    """List the utterances of a table as one segment each, for methods that take an utterance as a whole.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Utterance table.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns of `segments.cut`, one row an utterance, in the table's order. ``start`` is 0 and ``frames`` is the
-        length of the whole utterance in frames of 25 ms every 10 ms, which may be more than 300. It is 1 where the table
-        does not know the duration.
-    """
-    samples = (table["duration"].fillna(0) * SAMPLE_RATE).round().astype(int)
-    frames = 1 + (samples - features.FRAME).clip(lower=0) // features.HOP
-    rows = table[["utterance", "speaker", "gender", "emotion"]].reset_index(drop=True)
-    rows.insert(1, "start", 0)
-    rows.insert(2, "frames", frames.to_numpy())
-    return rows
 
 
 class _Shares(Baseline):

@@ -1,24 +1,16 @@
 """CNN+LSTM on raw spectrograms with vocal tract length perturbation, after Etienne et al. 2018."""
 
-import hashlib
-import importlib.metadata
-import json
-import tempfile
 import time
-import warnings
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 from scipy.special import log_softmax, logsumexp
 
-from sermodules import audio, corpora, features, models, paths, segments, training
+from sermodules import audio, cache, corpora, features, models, segments, training
 from sermodules.audio import SAMPLE_RATE
 from sermodules.backend import keras
 from sermodules.baselines import Baseline
-from sermodules.errors import AudioError, ConfigError, StoreError, TrainingError
+from sermodules.errors import ConfigError, TrainingError
 from sermodules.parts import PARTS, Fitted, FoldData, Part, class_indices, split
 
 layers = keras.layers
@@ -176,101 +168,29 @@ def oversample(labels, generator):
     return generator.permutation(np.concatenate(drawn))
 
 
-def extract(table, corpus_digest):
-    """Compute the spectrograms of a corpus, or read them if they were computed before.
-
-    They are kept in one file of ``<cache>/spectrograms``, named after the content of the corpus, the code and the versions
-    of the libraries. The file appears under its name only when it is complete.
+def extract(table):
+    """Compute the spectrograms of a corpus, or read them if they were computed before; see `cache.per_utterance`.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        An utterance table.
-    corpus_digest : str
-        `corpora.digest` of the table.
+        Utterance table.
 
     Returns
     -------
     dict of str to numpy.ndarray of float32, shape (frames, 179)
-        See `log_spectrogram`.
+        `log_spectrogram` of each utterance.
 
     Raises
     ------
-    AudioError
-        If audio files cannot be used; the message names every one with the reason.
-    StoreError
-        If the cache cannot be written.
+    AudioError, StoreError
+        As `cache.per_utterance`.
     """
-    key, folder = _key(corpus_digest), (paths.cache_root() / "spectrograms").absolute()
-    file, utterances = folder / f"{key}.npz", table["utterance"].tolist()
-    found, _ = _open(file, utterances)  # works in a cache that may only be read
-    if found is not None:
-        return found
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{key}.lock"):
-            found, damage = _open(file, utterances)
-            if found is not None:
-                return found  # another process made them while this one waited
-            if damage:
-                warnings.warn(f"cached spectrograms are damaged and are made again: {damage}", stacklevel=2)
-            for left in folder.glob(f".{key}.*"):
-                left.unlink(missing_ok=True)  # what an interrupted process left
-            found = _computed(table)
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{key}.", delete=False) as staging:
-                _write(staging, found)
-            Path(staging.name).chmod(0o644)
-            Path(staging.name).replace(file)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the feature cache {folder}: {error}."
-            " Set the environment variable SERMODULES_CACHE to a folder that can be written and has room."
-        ) from error
-    return found
+    return cache.per_utterance("spectrograms", table, _of_file, modules=(__file__, features.__file__))
 
 
-def _key(corpus_digest):
-    code = hashlib.sha256()
-    for module in (__file__, features.__file__, audio.__file__):
-        code.update(Path(module).read_bytes())
-    facts = {
-        "content": corpus_digest,
-        "code": code.hexdigest(),
-        "versions": {name: importlib.metadata.version(name) for name in ("numpy", "soundfile", "soxr")},
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _computed(table):
-    try:
-        rows = zip(table["utterance"], table["path"], strict=True)
-        return {utterance: log_spectrogram(audio.read(path)) for utterance, path in rows}
-    except AudioError:
-        audio.check(table)  # names every file, not only the first
-        raise
-
-
-def _write(file, spectrograms):
-    np.savez(
-        file,
-        utterances=np.array(list(spectrograms)),
-        frames=np.array([len(x) for x in spectrograms.values()]),
-        spectrograms=np.concatenate(list(spectrograms.values())),
-    )
-
-
-def _open(file, utterances):
-    """Return the spectrograms in a file (or None), and what is wrong with it ("" if it is not there)."""
-    try:
-        with np.load(file, allow_pickle=False) as held:  # a zip file, whose sums are checked as it is read
-            names, frames, everything = (held[name] for name in ("utterances", "frames", "spectrograms"))
-    except FileNotFoundError:
-        return None, ""
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        return None, f"{file}: {error}"
-    if names.tolist() != utterances or everything.shape != (frames.sum(), _KEPT):
-        return None, f"{file} does not hold these utterances"
-    return dict(zip(utterances, np.split(everything, np.cumsum(frames)[:-1]), strict=True)), ""
+def _of_file(path):
+    return log_spectrogram(audio.read(path))
 
 
 def _statistics(spectrograms):
@@ -374,8 +294,7 @@ class CnnLstmVtlp(Baseline):
         for real frames. The statistics of the training part are ``standardiser``, of shape (160,) each.
         """
         table, fold, classes, tables = split(config, table)
-        digest = corpora.digest(table)
-        spectrograms = extract(table, digest)
+        spectrograms = extract(table)
         frames = {utterance: len(x) for utterance, x in spectrograms.items()}
 
         def part(name):
@@ -387,7 +306,7 @@ class CnnLstmVtlp(Baseline):
             return Part(tables[name], rows, inputs, class_indices(rows, classes))
 
         standardiser = _statistics(spectrograms[utterance] for utterance in tables["train"]["utterance"])
-        return FoldData(fold, classes, *map(part, PARTS), digest, standardiser)
+        return FoldData(fold, classes, *map(part, PARTS), corpora.digest(table), standardiser)
 
     def fit(self, data, config, report=True):
         """Train the network and leave it with the weights of its best epoch; see `training.fit`."""

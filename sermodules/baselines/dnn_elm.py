@@ -1,33 +1,20 @@
 """DNN-ELM: a network judges short windows, an extreme learning machine judges the utterance (Han, Yu, Tashev 2014)."""
 
-import hashlib
-import importlib.metadata
-import io
-import json
 import math
-import os
-import sys
-import tempfile
 import time
-import warnings
-from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 from scipy.fft import dct
 from scipy.linalg import pinv
 from scipy.special import expit, softmax
-from tqdm import tqdm
 
-from sermodules import audio, corpora, features, paths, training
+from sermodules import audio, cache, corpora, features, training
 from sermodules.audio import SAMPLE_RATE
 from sermodules.backend import keras
 from sermodules.baselines import Baseline
-from sermodules.errors import AudioError, StoreError
 from sermodules.features import FRAME, HOP
-from sermodules.parts import PARTS, Fitted, FoldData, Part, class_indices, split
+from sermodules.parts import PARTS, Fitted, FoldData, Part, class_indices, split, whole_utterances
 
 #: Cepstral coefficients of a frame: 1 to 12. The zeroth stands for the level, which the log energy holds.
 MFCCS = 12
@@ -54,8 +41,6 @@ CORRELATION = (0.01, 0.9999)
 _LOG_ENERGY = MFCCS  # its column
 _FLOOR = 1e-10  # mean square of a frame of digital silence
 _PREDICTED = 4096  # windows that are predicted at a time
-_SECONDS_PER_WORKER = 3600  # of audio that are worth one more process
-_DIGEST = hashlib.sha256().digest_size
 
 
 def frame_features(signal):
@@ -221,20 +206,13 @@ class ExtremeLearningMachine:
         return self.hidden(x) @ self.output_weights
 
 
-def extract(table, cache=None):
-    """Compute the frame features of a corpus, or read them if they were computed before.
-
-    The cache holds one file for each key. The key covers the bytes of every audio file, the code of this module and of those
-    it computes with, and the versions of the libraries; labels do not count. A file appears under its name only when it is
-    complete, and its checksum is compared whenever it is read; a damaged one is made again, with a warning. Several
-    processes may ask at once: one computes, the others wait. The cache may be deleted at any time.
+def extract(table):
+    """Compute the frame features of a corpus, or read them if they were computed before; see `cache.per_utterance`.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Utterance table.
-    cache : path, optional
-        Folder of the cache; by default ``dnn_elm/`` in `sermodules.paths.cache_root`.
 
     Returns
     -------
@@ -243,98 +221,17 @@ def extract(table, cache=None):
 
     Raises
     ------
-    AudioError
-        If audio files cannot be used; the message names every one with the reason.
-    StoreError
-        If the cache cannot be written.
+    AudioError, StoreError
+        As `cache.per_utterance`.
     """
-    table = table.sort_values("utterance", ignore_index=True)
-    root = (paths.cache_root() / "dnn_elm" if cache is None else Path(cache).expanduser()).absolute()
-    try:
-        frames, lengths = _cached(table, root / f"{_key(table)}.npy")
-    except AudioError:
-        audio.check(table)  # names every file, not only the first
-        raise
-    except OSError as error:
-        raise StoreError(
-            f"cannot use the cache of frame features {root}: {error}."
-            " Set the environment variable SERMODULES_CACHE to a folder that can be written and has room."
-        ) from error
-    return dict(zip(table["utterance"], np.split(frames, np.cumsum(lengths)[:-1]), strict=True))
-
-
-def _key(table):
-    code = hashlib.sha256()
-    for module in (__file__, features.__file__, audio.__file__):
-        code.update(Path(module).read_bytes())
-    libraries = ("librosa", "numpy", "praat-parselmouth", "scipy", "soundfile", "soxr")
-    facts = {
-        "code": code.hexdigest(),
-        "versions": {name: importlib.metadata.version(name) for name in libraries},
-        "content": corpora.digest(table.assign(speaker="", session="", gender="", emotion="")),
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _cached(table, path):
-    """Return the frames of all utterances, one after the other, and how many each has."""
-    found = _read(path)  # works in a cache that may only be read
-    if found is not None:
-        return found
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        found = _read(path)
-        if found is not None:
-            return found  # another process made them while this one waited
-        if path.exists():
-            warnings.warn(f"cached frame features are damaged and are made again: {path}", UserWarning, stacklevel=3)
-        for left in path.parent.glob(f".{path.stem}.*"):
-            left.unlink()  # what an interrupted process left
-        computed = list(_computed(table))
-        found = np.concatenate(computed), np.array([len(x) for x in computed], dtype=np.int64)
-        _write(path, found)
-    return found
-
-
-def _computed(table):
-    workers = min(joblib.cpu_count(), 1 + int(table["duration"].sum() // _SECONDS_PER_WORKER), len(table))
-    jobs = (joblib.delayed(_of_file)(path) for path in table["path"])
-    return tqdm(
-        joblib.Parallel(n_jobs=workers, return_as="generator")(jobs),
-        total=len(table), desc="frame features", unit="utterance", file=sys.stdout, disable=not sys.stdout.isatty(),
+    return cache.per_utterance(
+        "dnn_elm", table, _of_file,
+        modules=(__file__, features.__file__), libraries=("librosa", "praat-parselmouth", "scipy"),
     )  # fmt: skip
 
 
 def _of_file(path):
     return frame_features(audio.read(path))
-
-
-def _write(path, arrays):
-    """Write arrays in numpy's format, one after the other, then the SHA-256 of all that; all or nothing."""
-    content = io.BytesIO()
-    for array in arrays:
-        np.save(content, array, allow_pickle=False)
-    content.write(hashlib.sha256(content.getbuffer()).digest())
-    handle, staging = tempfile.mkstemp(prefix=f".{path.stem}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.getbuffer())
-        Path(staging).chmod(0o644)
-        Path(staging).replace(path)
-    finally:
-        Path(staging).unlink(missing_ok=True)
-
-
-def _read(path):
-    """Return what `_write` wrote, or None if it is not there or not as it was written."""
-    try:
-        content = memoryview(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    if hashlib.sha256(content[:-_DIGEST]).digest() != content[-_DIGEST:]:
-        return None
-    file = io.BytesIO(content[:-_DIGEST])
-    return np.load(file, allow_pickle=False), np.load(file, allow_pickle=False)
 
 
 class DnnElm(Baseline):
@@ -425,9 +322,7 @@ class DnnElm(Baseline):
         frames = extract(table)
 
         def part(name):
-            rows = tables[name][["utterance", "speaker", "gender", "emotion"]].reset_index(drop=True)
-            rows.insert(1, "start", 0)
-            rows.insert(2, "frames", [len(frames[utterance]) for utterance in rows["utterance"]])
+            rows = whole_utterances(tables[name])
             windows = np.empty(len(rows), dtype=object)
             for row, utterance in enumerate(rows["utterance"]):
                 windows[row] = loudest_windows(frames[utterance])

@@ -3,28 +3,23 @@
 openSMILE is free for research only, so it is no dependency of this package: install it to run these models.
 """
 
-import hashlib
 import importlib.metadata
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 from tqdm import tqdm
 
-from sermodules import audio, corpora, paths
+from sermodules import audio, cache, corpora
 from sermodules.audio import SAMPLE_RATE
 from sermodules.baselines import Baseline
-from sermodules.baselines.chance import whole_utterances
-from sermodules.errors import AudioError, ConfigError, StoreError, TrainingError
-from sermodules.parts import PARTS, FoldData, Part, class_indices, split
+from sermodules.errors import ConfigError, TrainingError
+from sermodules.parts import PARTS, FoldData, Part, class_indices, split, whole_utterances
 
 #: Number of functionals, by the name that openSMILE gives to the set.
 FEATURE_SETS = {"ComParE_2016": 6373, "eGeMAPSv02": 88}
@@ -61,15 +56,10 @@ def opensmile_version():
 
 
 def functionals(table, feature_set):
-    """Compute openSMILE's functionals of a corpus, or read them if they were computed before.
+    """Compute openSMILE's functionals of a corpus, or read them if they were computed before; see `cache.arrays`.
 
     An utterance is read with `sermodules.audio.read`, so openSMILE gets the signal that the networks get: 16 kHz, mono, any
     format. Its samples become 16-bit integers, as openSMILE's Python package hands them on.
-
-    The results are kept in ``<cache>/functionals``, in one file for each set and corpus. Its name covers the bytes of the
-    audio, the set, the code of this module and of `sermodules.audio`, and the versions of openSMILE and of the libraries
-    that read audio; labels do not count. The file appears only when it is complete. One that was damaged is made again, with
-    a warning. Several processes may ask at once: one computes, the others wait.
 
     Parameters
     ----------
@@ -96,106 +86,40 @@ def functionals(table, feature_set):
     """
     if feature_set not in FEATURE_SETS:
         raise ConfigError(f"feature_set is {feature_set!r}: it must be one of {', '.join(FEATURE_SETS)}")
-    try:
-        key = _key(table, feature_set)
-    except AudioError:
-        audio.check(table)  # names the files that are damaged, and not only those that are not there
-        raise
-    root = (paths.cache_root() / "functionals").absolute()
-    file, shape = root / f"{key}.npz", (len(table), FEATURE_SETS[feature_set])
-    found, _ = _open(file, shape)  # works in a cache that may only be read
-    if found is None:
-        try:
-            found = _make(file, table, feature_set, shape)
-        except OSError as error:
-            raise StoreError(
-                f"cannot write the feature cache {root}: {error}."
-                " Set the environment variable SERMODULES_CACHE to a folder that can be written and has room."
-            ) from error
-    return found.loc[table["utterance"]]
+    files = table.set_index("utterance")["path"].sort_index()
 
-
-def _make(file, table, feature_set, shape):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_suffix(".lock")):
-        found, damage = _open(file, shape)
-        if found is not None:
-            return found  # another process made them while this one waited
-        if damage:
-            warnings.warn(f"cached functionals are damaged and are made again: {damage}", UserWarning, stacklevel=3)
+    def make():
         audio.check(table)
-        for left in file.parent.glob(f".{file.stem}.*"):
-            left.unlink(missing_ok=True)  # what an interrupted process left
-        handle, staging = tempfile.mkstemp(prefix=f".{file.stem}.", suffix=".npz", dir=file.parent)
-        os.close(handle)
-        staging = Path(staging)
-        try:
-            _run(
-                {"feature_set": feature_set, "files": dict(zip(table["utterance"], table["path"], strict=True))},
-                staging,
+        made = _run(feature_set, files.tolist())
+        if strange := files.index[~np.isfinite(made["functionals"]).all(axis=1)].tolist():
+            raise TrainingError(
+                f"openSMILE gives functionals that are no finite numbers for {len(strange)} utterances:"
+                f" {', '.join(strange)}. Listen to them, and take them out of the corpus if they hold no speech."
             )
-            found, damage = _open(staging, shape)
-            if found is None:
-                raise StoreError(
-                    f"the functionals were written, but do not read back: {damage or f'{staging} is gone'}."
-                    " Set the environment variable SERMODULES_CACHE to a folder on another disk."
-                )
-            if strange := found.index[~np.isfinite(found).all(axis=1)].tolist():
-                raise TrainingError(
-                    f"openSMILE gives functionals that are no finite numbers for {len(strange)} utterances:"
-                    f" {', '.join(strange)}. Listen to them, and take them out of the corpus if they hold no speech."
-                )
-            staging.chmod(0o644)
-            staging.replace(file)
-        finally:
-            staging.unlink(missing_ok=True)
-    return found
+        return made
+
+    key = cache.key(table, modules=[__file__], feature_set=feature_set, opensmile=opensmile_version())
+    held = cache.arrays("functionals", key, make)
+    return pd.DataFrame(held["functionals"], files.index, held["names"].astype(object)).loc[table["utterance"]]
 
 
-def _key(table, feature_set):
-    code = hashlib.sha256()
-    for module in (__file__, audio.__file__):
-        code.update(Path(module).read_bytes())
-    facts = {
-        "feature_set": feature_set,
-        "code": code.hexdigest(),
-        "opensmile": opensmile_version(),
-        "versions": {name: importlib.metadata.version(name) for name in ("numpy", "soundfile", "soxr")},
-        "content": corpora.digest(table.assign(speaker="", session="", gender="", emotion="")),
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _open(file, shape):
-    """Return the functionals in a file (or None), and what is wrong with it ("" if it is not there)."""
-    try:
-        with (
-            file.open("rb") as opened,
-            np.load(opened, allow_pickle=False) as held,
-        ):  # checksums are compared on reading
-            values, utterances, names = (held[name] for name in ("functionals", "utterances", "names"))
-        if values.shape != shape or values.dtype != np.float32:
-            return None, f"{file} holds {values.dtype} of shape {values.shape}, not float32 of shape {shape}"
-        return pd.DataFrame(values, index=utterances.astype(object), columns=names.astype(object)), ""
-    except FileNotFoundError:
-        return None, ""
-    except Exception as error:  # a damaged zip file raises almost anything
-        return None, f"{file}: {type(error).__name__}: {error}"
-
-
-def _run(job, out):
-    """Let a process of its own extract, and say so if it fails."""
-    done = subprocess.run(
-        [sys.executable, "-c", _CHILD], input=json.dumps(job | {"out": str(out)}),
-        stdout=None if sys.stdout.isatty() else subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
-        errors="replace", check=False,
-    )  # fmt: skip
-    if done.returncode:
-        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
-        raise TrainingError(
-            f"openSMILE failed (exit status {done.returncode}): {last}. No functionals were stored."
-            " Check that `import opensmile` works in this environment, and that there is memory and room on the disk."
-        )
+def _run(feature_set, files):
+    """Let a process of its own extract; return ``functionals``, (files, functionals), and ``names``, or say what failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        job = {"feature_set": feature_set, "files": files, "out": str(Path(folder, "functionals.npz"))}
+        done = subprocess.run(
+            [sys.executable, "-c", _CHILD], input=json.dumps(job),
+            stdout=None if sys.stdout.isatty() else subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
+            errors="replace", check=False,
+        )  # fmt: skip
+        if done.returncode:
+            last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+            raise TrainingError(
+                f"openSMILE failed (exit status {done.returncode}): {last}. No functionals were stored."
+                " Check that `import opensmile` works in this environment, and that there is memory and room on the disk."
+            )
+        with np.load(job["out"], allow_pickle=False) as made:
+            return dict(made)
 
 
 def _extract():
@@ -205,16 +129,11 @@ def _extract():
     job = json.load(sys.stdin)
     smile = opensmile.Smile(opensmile.FeatureSet[job["feature_set"]], opensmile.FeatureLevel.Functionals)
     files = tqdm(
-        job["files"].values(), desc="extracting functionals", unit="utterance",
+        job["files"], desc="extracting functionals", unit="utterance",
         file=sys.stdout, disable=not sys.stdout.isatty(),
     )  # fmt: skip
     values = [smile.process_signal(_signal(path), SAMPLE_RATE).to_numpy(np.float32) for path in files]
-    np.savez(
-        job["out"],
-        functionals=np.concatenate(values),
-        utterances=np.array(list(job["files"])),
-        names=np.array(smile.feature_names),
-    )
+    np.savez(job["out"], functionals=np.concatenate(values), names=np.array(smile.feature_names))
 
 
 def _signal(path):
