@@ -164,7 +164,8 @@ def parameters():
         tabulate(rows, headers=["parameter", "default", "allowed", "meaning"], maxcolwidths=[None, None, 34, 60])
     )
     click.echo(
-        "Defaults are the paper's; the presets smoke and teaching make networks small. [n]: a row of the deviation log."
+        "Defaults are those of the paper, or our reading of it, for model2 at preset paper. Models and presets change some. "
+        "[n]: a row of the deviation log."
     )
 
 
