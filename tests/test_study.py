@@ -163,6 +163,13 @@ def test_study_from_the_command_line(tmp_path, tones):
     assert "Traceback" not in altered.stderr
 
 
+def _is_kernel(process):
+    try:
+        return "ipykernel" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted_study_goes_on(tmp_path, tones, end):
     path = write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1, 2, 3], seeds=[1])
@@ -176,8 +183,10 @@ def test_interrupted_study_goes_on(tmp_path, tones, end):
     deadline = time.monotonic() + 240
     while not study.done(plan, out) and time.monotonic() < deadline:
         time.sleep(0.2)
-    below = psutil.Process(driver.pid).children(recursive=True)
-    assert any("ipykernel" in " ".join(process.cmdline()) for process in below)
+    below = []
+    while not any(map(_is_kernel, below)) and time.monotonic() < deadline:  # between two runs there is none
+        below = psutil.Process(driver.pid).children(recursive=True)
+    assert any(map(_is_kernel, below))
     driver.send_signal(end)
     _, errors = driver.communicate(timeout=60)
     if end == signal.SIGINT:
