@@ -5,6 +5,9 @@
 Each setting trains for 20 epochs on the same folds, models and seeds; no study uses these seeds. The file has a row an epoch. A
 run that is in it is not done again. `summary` says what was found.
 
+The published file was made by an earlier version of this script at commit c64185f, with other work on the same two cores: its
+``seconds`` are no timings.
+
 The folds have five validation speakers, who are the test speakers of the other five folds: with ten speakers nobody is left
 who is neither. So of a study's folds only 1, 3, 5, 7 and 9 test people that this choice has not seen.
 """
