@@ -184,14 +184,13 @@ def notebook():
     return path
 
 
-def _start_worker():
-    """Leave Ctrl-C to the driver, end with it however it ends, and import what every run needs once.
-
-    A kernel notices by itself that its worker is gone, and ends too.
-    """
+def _start_worker(threads):
+    """Leave Ctrl-C to the driver, end with it however it ends, and import what every run needs once."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    import papermill  # noqa: F401
+    from sermodules import backend, engine, training  # noqa: F401
+
+    backend.use_threads(threads)
 
 
 def _end_with_driver():
@@ -200,35 +199,28 @@ def _end_with_driver():
 
 
 def _execute(settings, source, out):
-    """Do one run in this process's own kernel: the notebook into a hidden folder, then the whole run into `out`."""
+    """Do one run in this process: the notebook into a hidden folder, then the whole run into `out`."""
     import papermill
-    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
+
+    from sermodules import engine
+    from sermodules.backend import keras
 
     config = RunConfig(**settings)
     began = time.perf_counter()
     staging = Path(tempfile.mkdtemp(prefix=f".{config.run_id}.", dir=out))
     executed = staging / "run.ipynb"
     try:
-        for attempt in (1, 2):
-            try:
-                papermill.execute_notebook(
-                    source, executed, parameters=settings | {"out": str(staging)}, progress_bar=False, log_output=False,
-                    kernel_name="python3", start_timeout=120,
-                )  # fmt: skip
-                break
-            except DeadKernelError:
-                return _failed(
-                    config, out, executed, "the kernel was killed, perhaps for lack of memory: try fewer --workers"
-                )
-            except RuntimeError as error:  # the kernel did not start; a notebook's own errors are of another kind
-                if attempt == 2:
-                    raise StoreError(f"the kernel did not start: {error}") from error
+        papermill.execute_notebook(
+            source, executed, parameters=settings | {"out": str(staging)}, progress_bar=False, log_output=False,
+            kernel_name="python3", engine_name=engine.NAME,
+        )  # fmt: skip
         folder = store.adopt(staging / config.run_id, out, executed)
         return {"folder": str(folder), "seconds": time.perf_counter() - began}
     except PapermillExecutionError as error:
         return _failed(config, out, executed, f"{error.ename}: {error.evalue}")
     finally:
+        keras.utils.clear_session(free_memory=True)
         shutil.rmtree(staging, ignore_errors=True)
 
 
@@ -252,7 +244,7 @@ def run(study, out=None, workers=2, report=print):
     out : path, optional
         Folder of runs; the project's ``runs/`` unless given.
     workers : int
-        Processes at a time. Each also starts a kernel that computes with the configuration's ``threads``.
+        Processes at a time. Each computes with the configuration's ``threads``.
     report : callable
         Takes a line of progress.
 
@@ -320,7 +312,12 @@ def _data_key(config, **more):
 def _run(missing, out, source, workers, report):
     """Hand the missing runs to worker processes; return the failed ones."""
     began, failed = time.perf_counter(), {}
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(missing[0].threads,),
+    )
     futures = {pool.submit(_execute, config.to_dict(), source, str(out)): config for config in missing}
     try:
         for count, future in enumerate(as_completed(futures), start=1):

@@ -75,24 +75,17 @@ def prepare(config, table=None):
     return FoldData(fold, classes, *map(part, PARTS), extracted.corpus_digest, standardiser, extracted, notes)
 
 
-class _Minibatches(keras.utils.PyDataset):
-    """Segments of the training part in an order drawn anew each epoch from the seed, the same on every backend."""
+def _minibatches(part, rows, batch_size, seed):
+    """Give segments of the training part for ever, in an order drawn anew each epoch from the seed, the same on every backend.
 
-    def __init__(self, part, rows, batch_size, seed):
-        super().__init__()
-        self.part, self.rows, self.batch_size = part, rows, batch_size
-        self.generator = np.random.default_rng(seed)
-        self.on_epoch_end()
-
-    def on_epoch_end(self):
-        self.order = self.generator.permutation(self.rows)
-
-    def __len__(self):
-        return -(-len(self.order) // self.batch_size)
-
-    def __getitem__(self, index):
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return {name: values[rows] for name, values in self.part.inputs.items()}, self.part.labels[rows]
+    One generator for all epochs: Keras would make a new TensorFlow iterator for each epoch, which often takes it a second.
+    """
+    generator = np.random.default_rng(seed)
+    while True:
+        order = generator.permutation(rows)
+        for begin in range(0, len(order), batch_size):
+            chosen = order[begin : begin + batch_size]
+            yield {name: values[chosen] for name, values in part.inputs.items()}, part.labels[chosen]
 
 
 def selection(labels, class_weight, seed):
@@ -289,8 +282,9 @@ def fit(model, data, config, report=True):
     checkpoint = Checkpoint(data, config, report)
     rows = selection(data.train.labels, config.class_weight, config.seed)
     model.fit(
-        _Minibatches(data.train, rows, config.batch_size, config.seed),
-        epochs=config.epochs, shuffle=False, verbose=0, callbacks=[checkpoint],
+        _minibatches(data.train, rows, config.batch_size, config.seed),
+        steps_per_epoch=-(-len(rows) // config.batch_size), epochs=config.epochs, shuffle=False, verbose=0,
+        callbacks=[checkpoint],
         class_weight=weights(data.train.labels, config.class_weight, len(data.classes)),
     )  # fmt: skip
     model.set_weights(checkpoint.weights)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -152,12 +153,11 @@ def test_oversampling_evens_the_classes_out(labels, seed):
 
 def test_each_epoch_draws_anew_and_the_seed_decides(data, tones):
     def epochs(seed, count=2):
-        minibatches, seen = cnn_lstm._Minibatches(data, tiny(tones, seed=seed)), []
-        for _ in range(count):
-            batches = [minibatches[i] for i in range(len(minibatches))]
-            seen.append((minibatches.rows, minibatches.alphas, np.concatenate([x["spectrogram"] for x, _ in batches])))
-            minibatches.on_epoch_end()
-        return seen
+        config = tiny(tones, seed=seed)
+        drawn = list(islice(cnn_lstm._draws(data.train.labels, seed), count))
+        batches = cnn_lstm._minibatches(data, config)
+        steps = -(-len(drawn[0][0]) // config.batch_size)
+        return [(*one, np.concatenate([x["spectrogram"] for x, _ in islice(batches, steps)])) for one in drawn]
 
     first, second = epochs(1)
     for drawn, again in zip(first, epochs(1)[0], strict=True):

@@ -163,13 +163,6 @@ def test_study_from_the_command_line(tmp_path, tones):
     assert "Traceback" not in altered.stderr
 
 
-def _is_kernel(process):
-    try:
-        return "ipykernel" in " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return False
-
-
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted_study_goes_on(tmp_path, tones, end):
     path = write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1, 2, 3], seeds=[1])
@@ -183,10 +176,10 @@ def test_interrupted_study_goes_on(tmp_path, tones, end):
     deadline = time.monotonic() + 240
     while not study.done(plan, out) and time.monotonic() < deadline:
         time.sleep(0.2)
-    below = []
-    while not any(map(_is_kernel, below)) and time.monotonic() < deadline:  # between two runs there is none
-        below = psutil.Process(driver.pid).children(recursive=True)
-    assert any(map(_is_kernel, below))
+    while not list(out.glob(".*_fold02_*")) and time.monotonic() < deadline:  # the second run is under way
+        time.sleep(0.02)
+    below = psutil.Process(driver.pid).children(recursive=True)
+    assert below
     driver.send_signal(end)
     _, errors = driver.communicate(timeout=60)
     if end == signal.SIGINT:
@@ -195,7 +188,7 @@ def test_interrupted_study_goes_on(tmp_path, tones, end):
     assert 1 <= len(finished) < 3
     kept = {file: file.read_bytes() for folder in finished.values() for file in folder.iterdir()}
     _, alive = psutil.wait_procs(below, timeout=30)
-    assert not alive  # neither workers nor kernels go on
+    assert not alive  # no worker goes on
     again = sermodules("study", "run", path, "--out", out)
     assert again.returncode == 0, again.stderr
     assert len(study.done(plan, out)) == 3
@@ -224,20 +217,56 @@ def test_relative_paths_mean_the_same_in_every_run(tmp_path):
     assert report.returncode == 0 and "1 of 1 runs" in report.stdout, report.stderr
 
 
-def test_killed_kernel_is_a_failed_run_with_its_notebook(tmp_path, tones, monkeypatch):
+def _notebook(path, *cells):
+    """Write a notebook of code cells, the first of which takes the parameters."""
     import nbformat
 
-    cell = nbformat.v4.new_code_cell("import os\nos.kill(os.getpid(), 9)")
-    source = tmp_path / "dies.ipynb"
-    language = {"language_info": {"name": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=language), source)
+    cells = [nbformat.v4.new_code_cell(cell) for cell in ("", *cells)]
+    cells[0].metadata["tags"] = ["parameters"]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    return path
+
+
+def test_killed_worker_ends_the_study_and_frees_its_folder(tmp_path, tones, monkeypatch):
+    source = _notebook(tmp_path / "dies.ipynb", "import os", "os.kill(os.getpid(), 9)")
     monkeypatch.setattr(study, "notebook", lambda: source)
-    path = write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1], seeds=[1])
-    plan = study.load(path)
+    plan = study.load(write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1], seeds=[1]))
     for _ in range(2):  # the second time, because a failed study must not keep its lock
-        failed = study.run(plan, tmp_path / "runs", report=lambda line: None)
-        assert "the kernel was killed" in failed[plan.configs[0]]
-    assert [p.name for p in (tmp_path / "runs" / "failed").iterdir()] == [f"{plan.configs[0].run_id}.ipynb"]
+        with pytest.raises(StoreError, match="a worker process was killed"):
+            study.run(plan, tmp_path / "runs", report=lambda line: None)
+    monkeypatch.undo()
+    assert not study.run(plan, tmp_path / "runs", report=lambda line: None)
+    assert len(study.done(plan, tmp_path / "runs")) == 1
+
+
+def test_a_worker_starts_every_notebook_afresh(tmp_path):
+    """No variable, no current figure and no setting of Keras is left of the notebook before."""
+    import nbformat
+    import papermill
+
+    from sermodules import engine
+
+    first = _notebook(tmp_path / "first.ipynb", "x = 1", "import matplotlib.pyplot as plt\nplt.plot([1, 2]);", "1 / 0")
+    show = """from IPython.display import display
+print('said')
+fig, ax = plt.subplots()
+display(fig, metadata={'image/png': {'alt': 'a'}})"""
+    figures = "import matplotlib.pyplot as plt\nplt.get_fignums()"
+    second = _notebook(tmp_path / "second.ipynb", "'x' in globals(), y", figures, show)
+    options = {"progress_bar": False, "engine_name": engine.NAME, "kernel_name": "python3"}
+    with pytest.raises(papermill.exceptions.PapermillExecutionError, match="ZeroDivisionError"):
+        papermill.execute_notebook(first, tmp_path / "first out.ipynb", **options)
+    papermill.execute_notebook(second, tmp_path / "second out.ipynb", parameters={"y": 2}, **options)
+    done = nbformat.read(tmp_path / "second out.ipynb", as_version=4)
+    nbformat.validate(done)
+    outputs = [cell.outputs for cell in done.cells if cell.cell_type == "code" and cell.outputs]
+    assert outputs[0][0].data["text/plain"] == "(False, 2)"
+    assert outputs[1][0].data["text/plain"] == "[]"
+    assert outputs[2][0] == {"output_type": "stream", "name": "stdout", "text": "said\n"}
+    assert outputs[2][1].data["image/png"].startswith("iVBOR") and outputs[2][1].metadata["image/png"]["alt"] == "a"
+    outputs = nbformat.read(tmp_path / "first out.ipynb", as_version=4).cells[-1].outputs
+    assert [(output.output_type, output.ename) for output in outputs] == [("error", "ZeroDivisionError")]
 
 
 def test_second_driver_is_turned_away(tmp_path, tones):

@@ -216,26 +216,20 @@ def _inputs(part, rows, alphas, standardiser):
     return {"spectrogram": x, "mask": mask}
 
 
-class _Minibatches(keras.utils.PyDataset):
-    """Training segments, oversampled, in an order and with factors drawn anew each epoch from the seed."""
+def _draws(labels, seed):
+    """Draw the training segments of one epoch after the other, oversampled and in order, and an alpha for each."""
+    generator = np.random.default_rng(seed)
+    while True:
+        rows = oversample(labels, generator)
+        yield rows, generator.uniform(*ALPHA, len(rows))
 
-    def __init__(self, data, config):
-        super().__init__()
-        self.part, self.standardiser, self.batch_size = data.train, data.standardiser, config.batch_size
-        self.generator = np.random.default_rng(config.seed)
-        self.on_epoch_end()
 
-    def on_epoch_end(self):
-        self.rows = oversample(self.part.labels, self.generator)
-        self.alphas = self.generator.uniform(*ALPHA, len(self.rows))
-
-    def __len__(self):
-        return -(-len(self.rows) // self.batch_size)
-
-    def __getitem__(self, index):
-        batch = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        rows = self.rows[batch]
-        return _inputs(self.part, rows, self.alphas[batch], self.standardiser), self.part.labels[rows]
+def _minibatches(data, config):
+    """Give minibatches for ever; see `_draws`."""
+    for rows, alphas in _draws(data.train.labels, config.seed):
+        for begin in range(0, len(rows), config.batch_size):
+            batch = slice(begin, begin + config.batch_size)
+            yield _inputs(data.train, rows[batch], alphas[batch], data.standardiser), data.train.labels[rows[batch]]
 
 
 class CnnLstmVtlp(Baseline):
@@ -317,9 +311,11 @@ class CnnLstmVtlp(Baseline):
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
         checkpoint = training.Checkpoint(data, config, report, self)
+        segments_an_epoch = len(next(_draws(data.train.labels, config.seed))[0])
         self.network.fit(
-            _Minibatches(data, config), epochs=config.epochs, shuffle=False, verbose=0, callbacks=[checkpoint]
-        )
+            _minibatches(data, config), steps_per_epoch=-(-segments_an_epoch // config.batch_size),
+            epochs=config.epochs, shuffle=False, verbose=0, callbacks=[checkpoint],
+        )  # fmt: skip
         self.network.set_weights(checkpoint.weights)
         return Fitted(pd.DataFrame(checkpoint.rows), checkpoint.best_epoch, time.perf_counter() - began)
 
