@@ -67,7 +67,7 @@ def make(name):
 
 @main.group()
 def study():
-    """Run a study file, see how far it is, and report it."""
+    """Run a study file, see how far it is, report it, and publish its runs."""
 
 
 def _numbers(ctx, parameter, value):
@@ -92,33 +92,63 @@ def _study_options(command):
 
 @study.command("run")
 @_study_options
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes at a time.")
-def study_run(file, out, folds, seeds, workers):
+@click.option("--workers", type=click.IntRange(1), help="Processes at a time; by the number of cores unless given.")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler of a cluster, e.g. tcp://10.0.0.1:8786.")
+@click.option("--scheduler-file", type=click.Path(path_type=Path), help="Its scheduler file, instead.")
+@click.option(
+    "--notebooks/--no-notebooks", default=True, help="Keep an executed notebook of each run; same predictions."
+)
+@click.option("--retry-failed", is_flag=True, help="Do runs again that failed before.")
+@click.option("--redo", is_flag=True, help="Set damaged runs aside in OUT/damaged and do them again.")
+def study_run(file, out, folds, seeds, **options):
     """Do the runs of a study that are missing."""
+    from tqdm import tqdm
+
     from sermodules import study as engine
 
     plan = engine.load(file, folds, seeds)
-    try:
-        failed = engine.run(plan, out, workers, report=click.echo)
-    except KeyboardInterrupt:
-        click.echo(f"\nStopped. Finished runs are kept. Go on with: sermodules study run {file}", err=True)
-        sys.exit(130)
+    with tqdm(total=len(plan.configs), unit="run", disable=None, leave=False, file=sys.stdout) as bar:
+
+        def watch(state):
+            bar.n = state["done"] + state["failed"]
+            bar.set_postfix_str(f"{len(state['running'])} running, {state['failed']} failed {state['last']}")
+
+        def report(line):
+            with bar.external_write_mode():
+                click.echo(line)
+
+        try:
+            failed = engine.run(plan, out, report=report, watch=watch, **options)
+        except KeyboardInterrupt:
+            click.echo(f"\nStopped. Finished runs are kept. Go on with: sermodules study run {file}", err=True)
+            sys.exit(130)
     if failed:
-        click.echo(f"{len(failed)} runs failed; the others are done. Start the study again to retry them.", err=True)
+        click.echo(f"{len(failed)} runs failed; the others are done. --retry-failed does them again.", err=True)
         sys.exit(1)
 
 
 @study.command("status")
 @_study_options
-def study_status(file, out, folds, seeds):
-    """Say which configurations are done."""
+@click.option("--verify", is_flag=True, help="Also check every file of every finished run against its digest.")
+def study_status(file, out, folds, seeds, verify):
+    """Say which configurations are done, and what is running."""
     from sermodules import study as engine
     from sermodules.paths import runs_root
 
     out = out or runs_root()
-    table = engine.status(engine.load(file, folds, seeds, out), out)
+    plan = engine.load(file, folds, seeds, out)
+    table = engine.status(plan, out)
     click.echo(tabulate(table, headers="keys", showindex=False))
     click.echo(f"{table['done'].sum()} of {table['runs'].sum()} runs are done")
+    if state := engine.progress(out):
+        left = "" if state["left_s"] is None else f", {state['left_s'] / 60:.0f} min left"
+        click.echo(f"study {state['study']} is running: {state['done']} done, {state['failed']} failed{left}")
+        for name in state["running"]:
+            click.echo(f"  now: {name}")
+    if verify:
+        problems = engine.verify(plan, out)
+        click.echo("\n".join(problems) or "Every file of every finished run is what was written.")
+        sys.exit(1 if problems else 0)
 
 
 @study.command("report")
@@ -127,17 +157,70 @@ def study_status(file, out, folds, seeds):
     "--to", "folder", type=click.Path(path_type=Path), help="Folder of the report; OUT/reports/NAME unless given."
 )
 def study_report(file, out, folds, seeds, folder):
-    """Print the paper's tables beside ours and the claims ledger, and write them as Markdown, CSV and a figure."""
-    from sermodules import report
+    """Print the paper's tables beside ours and the claims ledger, and write them as Markdown, CSV and a figure.
+
+    FILE may also be a folder of published runs, such as results/NAME.
+    """
+    from sermodules import published, report
     from sermodules import study as engine
     from sermodules.paths import runs_root
 
     out = out or runs_root()
-    plan = engine.load(file, folds, seeds, out)
+    if file.is_dir():
+        plan = published.plan(file, folds, seeds)
+        wanted = set(plan.configs)
+        results = [result for result in published.load(file) if result.config in wanted]
+    else:
+        plan = engine.load(file, folds, seeds, out)
+        results = engine.results(plan, out)
     folder = folder or out / "reports" / plan.name
-    text = report.write(engine.results(plan, out), folder, plan)
+    text = report.write(results, folder, plan)
     click.echo(text)
     click.echo(f"The report is in {folder}")
+
+
+@study.command("publish")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; runs/ of the project unless given.")
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path), help="Folder to publish in; results/NAME unless given."
+)
+@click.option("--replace", is_flag=True, help="Replace published runs that differ; drop those that the study has not.")
+def study_publish(file, out, folder, replace):
+    """Put the finished runs of a study into one folder of few text files, beside those that it holds already."""
+    from sermodules import published
+    from sermodules import study as engine
+    from sermodules.paths import project_root, runs_root
+
+    plan = engine.load(file)
+    if folder is None:
+        if any(config.corpus == "iemocap" for config in plan.configs):
+            raise SermodulesError(
+                "nothing made from IEMOCAP may be passed on, and results/ is part of the project: name another folder with --to"
+            )
+        folder = project_root() / "results" / plan.name
+    added = published.publish(plan, file, out or runs_root(), folder, replace)
+    click.echo(f"{folder}: {len(added)} runs added; {_extent(folder)}")
+
+
+@study.command("verify")
+@click.argument("folder", type=click.Path(path_type=Path))
+def study_verify(folder):
+    """Compute every figure of a published study anew from its predictions."""
+    from sermodules import published
+
+    if problems := published.verify(folder):
+        raise SermodulesError("\n".join(problems))
+    click.echo(f"{folder}: {_extent(folder)}. All digests, run ids and figures were recomputed and agree.")
+
+
+def _extent(folder):
+    """Say how much a published study holds, and what it lacks."""
+    from sermodules import published
+
+    results, missing = published.load(folder), published.missing(folder)
+    text = f"{len(results):,} runs, {sum(len(result.predictions) for result in results):,} predictions"
+    return text + (f"; {len(missing)} runs of the study are missing, such as {missing[0].run_id}" if missing else "")
 
 
 @main.command("claims")

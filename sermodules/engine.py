@@ -26,12 +26,15 @@ class InProcessEngine(Engine):
     def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
         """Run every cell and keep its outputs in the notebook; see `papermill.engines.Engine`."""
         shell = _shell()
-        for index, cell in enumerate(nb_man.nb.cells):
-            nb_man.cell_start(cell, index)
-            if cell.cell_type == "code" and not _run(shell, cell):
-                nb_man.cell_exception(cell, index)
-                break
-            nb_man.cell_complete(cell, index)
+        try:
+            for index, cell in enumerate(nb_man.nb.cells):
+                nb_man.cell_start(cell, index)
+                if cell.cell_type == "code" and not _run(shell, cell):
+                    nb_man.cell_exception(cell, index)
+                    break
+                nb_man.cell_complete(cell, index)
+        finally:
+            shell.user_ns.clear()  # something of IPython's lives on, and must not keep the notebook's arrays
 
 
 class _Results(DisplayHook):

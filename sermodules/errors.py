@@ -27,3 +27,7 @@ class TrainingError(SermodulesError):
 
 class StoreError(SermodulesError):
     """A run's folder is incomplete, altered or cannot be written."""
+
+
+class StudyError(SermodulesError):
+    """A study cannot go on, for example because no worker is fit to do its runs."""

@@ -214,7 +214,7 @@ def attention_weights(model, inputs):
         masked, all are 0.
     """
     layer = model.get_layer("attention")
-    sequence = keras.Model(model.input, layer._inbound_nodes[0].arguments.args[0]).predict_on_batch(inputs)
+    sequence = keras.Model(model.input, layer._inbound_nodes[0].arguments.args[0])(inputs, training=False)
     mask = inputs["mask"][:, ::2] if "mask" in model.input else None
     _, weights = layer(sequence, mask=mask, return_attention=True)
     return keras.ops.convert_to_numpy(weights)

@@ -1,5 +1,6 @@
 """Where things lie: the checkout, the corpora and the runs."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -48,3 +49,11 @@ def cache_root():
     """Return the folder of the feature cache: ``$SERMODULES_CACHE``, else the project's ``data/cache``."""
     value = os.environ.get("SERMODULES_CACHE")
     return Path(value).expanduser().resolve() if value else project_root() / "data" / "cache"
+
+
+def code_digest():
+    """Return the SHA-256 of the package's source files: equal digests, equal code, whatever the commit says."""
+    total = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        total.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()

@@ -95,17 +95,17 @@ def save(result, out):
     return _publish(fill, result.config.run_id, out)
 
 
-def adopt(folder, out, notebook):
-    """Take a complete run from another folder and add the notebook that made it, as ``run.ipynb``.
+def write(files, config, out):
+    """Write a run that came from elsewhere.
 
     Parameters
     ----------
-    folder : path
-        A run's folder, written by `save`.
+    files : dict of str to bytes
+        The files of a run's folder by name, as `save` wrote them, and perhaps ``run.ipynb``.
+    config : RunConfig
+        The run that was asked for.
     out : path
         The folder of runs; made if it is not there.
-    notebook : path
-        The executed notebook.
 
     Returns
     -------
@@ -115,16 +115,20 @@ def adopt(folder, out, notebook):
     Raises
     ------
     StoreError
-        If the run is not complete, or cannot be written.
+        If a file is missing or it is another run, or the folder cannot be written.
     """
-    run_id = load(folder).config.run_id
+    missing = [name for name in FILES if name not in files]
+    if missing:
+        raise StoreError(f"{config.run_id}: the worker sent no {', '.join(missing)}")
+    if RunConfig.from_json(files["config.json"].decode()) != config:
+        raise StoreError(f"{config.run_id}: the worker sent another run")
 
     def fill(staging):
-        for name in FILES:
-            shutil.copyfile(Path(folder) / name, staging / name)
-        shutil.copyfile(notebook, staging / NOTEBOOK)
+        for name in (*FILES, NOTEBOOK):
+            if name in files:
+                (staging / name).write_bytes(files[name])
 
-    return _publish(fill, run_id, out)
+    return _publish(fill, config.run_id, out)
 
 
 def _publish(fill, run_id, out):

@@ -1,14 +1,11 @@
 """A study: a grid of runs over folds and seeds, done by as many processes as asked for, and only where a run is missing."""
 
-import multiprocessing
+import contextlib
+import datetime
+import json
 import os
 import shutil
-import signal
-import tempfile
-import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
@@ -16,11 +13,14 @@ from pathlib import Path
 import yaml
 from filelock import FileLock, Timeout
 
-from sermodules import corpora, features, protocol, store
+from sermodules import corpora, features, protocol, scheduling, store
 from sermodules.baselines import svm
 from sermodules.config import LISTENS, RunConfig, refuse_empty
 from sermodules.errors import ConfigError, CorpusError, SermodulesError, StoreError
 from sermodules.paths import project_root, runs_root
+
+#: Files of the engine in a folder of runs: who is at work, how far it is, and what it did.
+LOCK, STATE, LOG = ".study.lock", ".study.json", "study.log"
 
 KEYS = ("name", "about", "settings", "grid", "folds", "seeds")
 
@@ -69,10 +69,13 @@ def load(path, folds=None, seeds=None, out=None):
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise ConfigError(f"{path} has an alias (*name): write out what it stands for")  # they multiply without end
+        content = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"cannot read the study file {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is not a study: it must be a mapping with the keys {', '.join(KEYS)}")
@@ -184,55 +187,10 @@ def notebook():
     return path
 
 
-def _start_worker(threads):
-    """Leave Ctrl-C to the driver, end with it however it ends, and import what every run needs once."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_driver, daemon=True).start()
-    from sermodules import backend, engine, training  # noqa: F401
-
-    backend.use_threads(threads)
-
-
-def _end_with_driver():
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _execute(settings, source, out):
-    """Do one run in this process: the notebook into a hidden folder, then the whole run into `out`."""
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-
-    from sermodules import engine
-    from sermodules.backend import keras
-
-    config = RunConfig(**settings)
-    began = time.perf_counter()
-    staging = Path(tempfile.mkdtemp(prefix=f".{config.run_id}.", dir=out))
-    executed = staging / "run.ipynb"
-    try:
-        papermill.execute_notebook(
-            source, executed, parameters=settings | {"out": str(staging)}, progress_bar=False, log_output=False,
-            kernel_name="python3", engine_name=engine.NAME,
-        )  # fmt: skip
-        folder = store.adopt(staging / config.run_id, out, executed)
-        return {"folder": str(folder), "seconds": time.perf_counter() - began}
-    except PapermillExecutionError as error:
-        return _failed(config, out, executed, f"{error.ename}: {error.evalue}")
-    finally:
-        keras.utils.clear_session(free_memory=True)
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _failed(config, out, executed, error):
-    """Keep the notebook of a failed run and say what happened."""
-    notebook = Path(out) / "failed" / f"{config.run_id}.ipynb"
-    notebook.parent.mkdir(exist_ok=True)
-    shutil.copyfile(executed, notebook)
-    return {"error": error, "notebook": str(notebook)}
-
-
-def run(study, out=None, workers=2, report=print):
+def run(
+    study, out=None, workers=None, *, scheduler=None, scheduler_file=None, notebooks=True, retry_failed=False, redo=False,
+    report=print, watch=None,
+):  # fmt: skip
     """Do what is missing of a study.
 
     Every file is read and every feature extracted before the first training, so that bad audio ends the study at once. A
@@ -243,24 +201,36 @@ def run(study, out=None, workers=2, report=print):
     study : Study
     out : path, optional
         Folder of runs; the project's ``runs/`` unless given.
-    workers : int
-        Processes at a time. Each computes with the configuration's ``threads``.
+    workers : int, optional
+        Processes at a time on this machine, each of which computes with the configuration's ``threads``; unless given, as many
+        as the cores take, and at least two.
+    scheduler, scheduler_file : optional
+        A running Dask cluster instead; see `scheduling.connect`.
+    notebooks : bool
+        Run the notebook for each run and keep it; else call `training.run`, which gives the same predictions.
+    retry_failed : bool
+        Do runs again that failed in an earlier call.
+    redo : bool
+        Move runs that were altered or truncated to ``damaged/`` and do them again, instead of refusing to go on.
     report : callable
-        Takes a line of progress.
+        Takes a line of text.
+    watch : callable, optional
+        Takes the state of the study after each change, a dict: see `progress`.
 
     Returns
     -------
     dict of RunConfig to str
-        The runs that failed, with their errors; empty if all is done.
+        The runs that failed, now or earlier, with their errors; empty if all is done. What is known about each is in
+        ``failed/`` under the folder of runs.
 
     Raises
     ------
     SermodulesError
-        If the corpus, the audio or the folder of runs cannot be used, or another study is running into it.
+        If the corpus, the audio, the workers or the folder of runs cannot be used, or another study is running into it.
     """
     out = Path(out or runs_root()).resolve()
-    source = str(notebook())
-    lock = FileLock(out / ".study.lock", timeout=0)
+    source = notebook().read_text(encoding="utf-8") if notebooks else None
+    lock = FileLock(out / LOCK, timeout=0)
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -273,19 +243,137 @@ def run(study, out=None, workers=2, report=print):
     try:
         missing = [config for config in study.configs if not store.is_done(out / config.run_id)]
         report(f"study {study.name}: {len(study.configs)} runs, {len(study.configs) - len(missing)} done before")
+        if redo:
+            _set_aside(missing, out)
         _check_done(study, missing, out)
+        failed = {} if retry_failed else {config: text for config in missing if (text := _error(config, out))}
+        if failed:
+            report(f"{len(failed)} failed before and are left out: --retry-failed does them again")
+        missing = [config for config in missing if config not in failed]
         if not missing:
-            return {}
-        for config in missing:
-            for left in out.glob(f".{config.run_id}.*"):
-                shutil.rmtree(left, ignore_errors=True)  # what a killed process left
-        if any(config.model.startswith("svm_") for config in missing):
-            svm.opensmile_version()  # raises now, not in every run, if it is not installed
-        for config in {_data_key(config, **config.extraction): config for config in missing}.values():
-            features.extract(corpora.load(**config.reading), **config.extraction)
-        return _run(missing, out, source, min(workers, len(missing)), report)
+            return failed
+        for left in out.glob(".*_seed*"):
+            shutil.rmtree(left, ignore_errors=True)  # what a killed driver left
+        digests = _prepare(missing, local=not (scheduler or scheduler_file))
+        count = min(len(missing), workers or max(2, _cores() // missing[0].threads))
+        progress = _Progress(study, missing, failed, out, report, watch)
+        with scheduling.connect(count, scheduler, scheduler_file) as client:
+            pool = scheduling.Pool(client, source, digests, progress.tell)
+            for config, answer in pool.compute(missing):
+                if config is not None:
+                    progress.end(config, answer, _keep(config, answer, out))
+                progress.show([_name(config) for _, config in pool.running.values()])
+        progress.sum_up(None if scheduler or scheduler_file else count)
+        return progress.failed
     finally:
         lock.release()
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _prepare(missing, local):
+    """Read the corpora of the missing runs, extract their features if it is done here, and return their digests."""
+    if any(config.model.startswith("svm_") for config in missing):
+        svm.opensmile_version()  # raises now, not in every run, if it is not installed
+    tables = {_data_key(config): (config.reading, corpora.load(**config.reading)) for config in missing}
+    if local:
+        for config in {_data_key(config, **config.extraction): config for config in missing}.values():
+            features.extract(tables[_data_key(config)][1], **config.extraction)
+    return [(reading, corpora.digest(table)) for reading, table in tables.values()]
+
+
+def _set_aside(missing, out):
+    """Move the folders of damaged runs to ``damaged/``."""
+    for config in missing:
+        if (out / config.run_id).exists():
+            target = out / "damaged" / f"{config.run_id}.{time.time_ns()}"
+            target.parent.mkdir(exist_ok=True)
+            (out / config.run_id).rename(target)
+
+
+def _error(config, out):
+    """Return the error with which a run failed earlier, or None."""
+    try:
+        return json.loads((out / "failed" / f"{config.run_id}.json").read_text(encoding="utf-8"))["error"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _keep(config, answer, out):
+    """Write what a worker sent: a run, or the record of a failed one. Return the run's result, or None."""
+    record = out / "failed" / f"{config.run_id}.json"
+    if "error" not in answer:
+        folder = store.write(answer["files"], config, out)
+        for path in (record, record.with_suffix(".ipynb")):
+            path.unlink(missing_ok=True)
+        return store.load(folder)
+    try:
+        record.parent.mkdir(exist_ok=True)
+        if store.NOTEBOOK in answer["files"]:
+            record.with_suffix(".ipynb").write_bytes(answer["files"][store.NOTEBOOK])
+        content = {"error": answer["error"], "traceback": answer["traceback"], "config": config.to_dict()}
+        record.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write to {record.parent}: {error}") from error
+    return None
+
+
+class _Progress:
+    """Counts what a study does, for its driver, its log and whoever asks for its status."""
+
+    def __init__(self, study, missing, failed, out, report, watch):
+        self.name, self.out, self.report, self.watch = study.name, out, report, watch
+        self.failed, self.missing = dict(failed), len(missing)
+        self.done, self.runs = len(study.configs) - len(missing) - len(failed), len(study.configs)
+        self.began, self.count, self.busy, self.last, self.shown = time.perf_counter(), 0, 0.0, "", None
+
+    def tell(self, line):
+        """Report a line and add it to the log."""
+        self.report(line)
+        stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        with contextlib.suppress(OSError), (self.out / LOG).open("a", encoding="utf-8") as log:
+            log.write(f"{stamp} {self.name} {line}\n")
+
+    def end(self, config, answer, result):
+        """Take note of a run that is done or has failed."""
+        self.count += 1
+        head = f"[{self.count}/{self.missing}] {_name(config)}: "
+        if result is None:
+            self.failed[config] = answer["error"]
+            self.tell(head + f"FAILED, {answer['error']} (see failed/{config.run_id}.json)")
+            return
+        self.done += 1
+        self.busy += sum(result.provenance["seconds"].values())
+        self.last = f"UAR {100 * result.metrics['uar']:.1f} %"
+        self.tell(head + f"{self.last}, {answer['seconds']:.0f} s, {_clock(self._left())} left")
+
+    def _left(self):
+        return (time.perf_counter() - self.began) / max(self.count, 1) * (self.missing - self.count)
+
+    def show(self, running):
+        """Write the state where `progress` finds it, if it has changed."""
+        state = {"study": self.name, "runs": self.runs, "done": self.done, "failed": len(self.failed)}
+        state |= {"running": running, "last": self.last}
+        if state == self.shown:
+            return
+        self.shown = dict(state)
+        state["left_s"] = round(self._left()) if self.count else None
+        with contextlib.suppress(OSError):
+            staged = self.out / f"{STATE}.new"
+            staged.write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+            staged.replace(self.out / STATE)
+        if self.watch:
+            self.watch(state)
+
+    def sum_up(self, workers):
+        """Say what the study took, and which share of the workers' time was training and predicting."""
+        seconds = time.perf_counter() - self.began
+        line = f"{self.count} runs in {seconds / 60:.1f} min"
+        if workers:
+            line += f" with {workers} workers; {self.busy / (seconds * workers):.0%} of their time was training and predicting"
+        self.tell(line)
 
 
 def _check_done(study, missing, out):
@@ -302,49 +390,15 @@ def _check_done(study, missing, out):
             if other.reading == config.reading and store.load(out / other.run_id).provenance["corpus_digest"] != digest
         ]
     if problems:
-        raise StoreError("\n".join([*problems, f"Delete these runs in {out}, or move them away; then start again."]))
+        raise StoreError(
+            "\n".join(
+                [*problems, f"Delete these runs in {out}, or let --redo set damaged ones aside; then start again."]
+            )
+        )
 
 
 def _data_key(config, **more):
     return tuple((config.reading | more).values())
-
-
-def _run(missing, out, source, workers, report):
-    """Hand the missing runs to worker processes; return the failed ones."""
-    began, failed = time.perf_counter(), {}
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(missing[0].threads,),
-    )
-    futures = {pool.submit(_execute, config.to_dict(), source, str(out)): config for config in missing}
-    try:
-        for count, future in enumerate(as_completed(futures), start=1):
-            config = futures[future]
-            try:
-                answer = future.result()
-            except BrokenProcessPool:
-                raise StoreError(
-                    "a worker process was killed. Nothing finished is lost: start the study again."
-                ) from None
-            except Exception as error:
-                answer = {"error": f"{type(error).__name__}: {error}"}
-            left = (time.perf_counter() - began) / count * (len(missing) - count)
-            head = f"[{count}/{len(missing)}] {_name(config)}: "
-            if "error" in answer:
-                failed[config] = answer["error"] + (f" (see {answer['notebook']})" if "notebook" in answer else "")
-                report(head + f"FAILED, {failed[config]}")
-            else:
-                scores = store.load(answer["folder"]).metrics
-                report(head + f"UAR {100 * scores['uar']:.1f} %, {answer['seconds']:.0f} s, {_clock(left)} left")
-    except BaseException:
-        for process in list(pool._processes.values()):
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return failed
 
 
 def _name(config):
@@ -372,3 +426,38 @@ def status(study, out=None):
     names = [f.name for f in fields(RunConfig) if f.name not in ("fold", "seed")]
     differing = ["model"] + [name for name in names if name != "model" and len({*rows[name]}) > 1]
     return rows.groupby(differing, sort=False)[["runs", "done"]].sum().reset_index()
+
+
+def progress(out=None):
+    """Say how far the study is that is running into a folder.
+
+    Parameters
+    ----------
+    out : path, optional
+        Folder of runs; the project's ``runs/`` unless given.
+
+    Returns
+    -------
+    dict or None
+        ``study`` (its name), ``runs``, ``done`` and ``failed`` (counts), ``running`` (names), ``last`` (the last score)
+        and ``left_s`` (seconds left, or None); None if no study is running there.
+    """
+    out = Path(out or runs_root())
+    try:
+        with FileLock(out / LOCK, timeout=0):
+            return None
+    except Timeout:
+        pass
+    except OSError:
+        return None
+    try:
+        return json.loads((out / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def verify(study, out=None):
+    """Say what is wrong with the finished runs of a study: a list of lines, empty if nothing is."""
+    out = Path(out or runs_root())
+    folders = [out / config.run_id for config in study.configs]
+    return [line for folder in folders if folder.exists() for line in store.verify(folder)]

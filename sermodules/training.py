@@ -4,7 +4,6 @@
 """
 
 import datetime
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -19,7 +18,7 @@ from sermodules import baselines, features, gender, metrics, models, segments, s
 from sermodules.backend import keras
 from sermodules.errors import TrainingError
 from sermodules.parts import PARTS, Fitted, FoldData, Part, class_indices, split
-from sermodules.paths import project_root
+from sermodules.paths import code_digest, project_root
 
 #: Segments of a class that undersampling leaves at most: the number in ACRNN's code.
 UNDERSAMPLED = 300
@@ -412,14 +411,6 @@ def _provenance():
             "accelerators": _accelerators(),
         },
     }
-
-
-def code_digest():
-    """Return the SHA-256 of the package's source files: equal digests, equal code, whatever the commit says."""
-    total = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        total.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return total.hexdigest()
 
 
 def _accelerators():

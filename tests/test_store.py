@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -130,10 +129,16 @@ def test_numbers_that_json_cannot_hold_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_adopt_adds_the_notebook_to_the_digests(tmp_path):
+def test_files_from_elsewhere_are_written_as_a_run(tmp_path):
     staged = store.save(make(), tmp_path / "staging")
-    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": []}))
-    folder = store.adopt(staged, tmp_path / "runs", tmp_path / "n.ipynb")
-    assert store.is_done(folder) and (folder / "run.ipynb").is_file()
-    (folder / "run.ipynb").write_text("{}")
+    config = store.load(staged).config
+    files = {path.name: path.read_bytes() for path in staged.iterdir()} | {"run.ipynb": b"{}", "strange": b"x"}
+    folder = store.write(files, config, tmp_path / "runs")
+    assert store.is_done(folder) and (folder / "run.ipynb").is_file() and not (folder / "strange").exists()
+    (folder / "run.ipynb").write_text("[]")
     assert any("run.ipynb" in problem for problem in store.verify(folder))
+    with pytest.raises(StoreError, match="another run"):
+        store.write(files, config.replace(seed=99), tmp_path / "runs")
+    del files["history.csv"]
+    with pytest.raises(StoreError, match=r"no history\.csv"):
+        store.write(files, config, tmp_path / "runs")

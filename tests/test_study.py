@@ -2,13 +2,10 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
 from conftest import write_tones
@@ -132,7 +129,7 @@ def test_study_from_the_command_line(tmp_path, tones):
     first = sermodules("study", "run", path, "--out", out)
     assert first.returncode == 1 and "[3/3]" in first.stdout
     assert "FAILED, ProtocolError: fold 9 does not exist" in first.stdout and "1 runs failed" in first.stderr
-    assert len(list((out / "failed").iterdir())) == 1
+    assert {path.suffix for path in (out / "failed").iterdir()} == {".json", ".ipynb"}
     plan = study.load(path)
     finished = study.done(plan, out)
     assert [config.fold for config in finished] == [1, 2]
@@ -148,8 +145,8 @@ def test_study_from_the_command_line(tmp_path, tones):
     again = sermodules("study", "run", path, "--out", out, "--folds", "1,2")
     assert again.returncode == 0 and "2 runs, 2 done before" in again.stdout
     assert before == {file: file.stat().st_mtime_ns for file in folder.iterdir()}
-    assert sorted(p.name for p in out.iterdir() if p.name != ".study.lock") == sorted(
-        ["failed", *(config.run_id for config in finished)]
+    assert sorted(p.name for p in out.iterdir() if not p.name.startswith(".")) == sorted(
+        ["failed", "study.log", *(config.run_id for config in finished)]
     )
     status = sermodules("study", "status", path, "--out", out)
     assert status.returncode == 0 and "2 of 3 runs are done" in status.stdout
@@ -161,39 +158,6 @@ def test_study_from_the_command_line(tmp_path, tones):
     altered = sermodules("study", "run", path, "--out", out, "--folds", "1")
     assert altered.returncode == 1 and "metrics.json is not what was written" in altered.stderr
     assert "Traceback" not in altered.stderr
-
-
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
-def test_interrupted_study_goes_on(tmp_path, tones, end):
-    path = write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1, 2, 3], seeds=[1])
-    out = tmp_path / "runs"
-    driver = subprocess.Popen(
-        [sys.executable, "-m", "sermodules", "study", "run", str(path), "--out", str(out), "--workers", "1"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job of a shell ignores it
-    )  # fmt: skip
-    plan = study.load(path)
-    deadline = time.monotonic() + 240
-    while not study.done(plan, out) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    while not list(out.glob(".*_fold02_*")) and time.monotonic() < deadline:  # the second run is under way
-        time.sleep(0.02)
-    below = psutil.Process(driver.pid).children(recursive=True)
-    assert below
-    driver.send_signal(end)
-    _, errors = driver.communicate(timeout=60)
-    if end == signal.SIGINT:
-        assert driver.returncode == 130 and "Go on with: sermodules study run" in errors and "Traceback" not in errors
-    finished = study.done(plan, out)
-    assert 1 <= len(finished) < 3
-    kept = {file: file.read_bytes() for folder in finished.values() for file in folder.iterdir()}
-    _, alive = psutil.wait_procs(below, timeout=30)
-    assert not alive  # no worker goes on
-    again = sermodules("study", "run", path, "--out", out)
-    assert again.returncode == 0, again.stderr
-    assert len(study.done(plan, out)) == 3
-    assert not [p for p in out.iterdir() if p.name.startswith(".") and p.name != ".study.lock"]
-    assert kept == {file: file.read_bytes() for file in kept}
 
 
 def test_relative_paths_mean_the_same_in_every_run(tmp_path):
@@ -215,58 +179,6 @@ def test_relative_paths_mean_the_same_in_every_run(tmp_path):
     assert "folds: all" in path.read_text()
     report = sermodules("study", "report", path.name, "--out", "runs", cwd=tmp_path, env=environment)
     assert report.returncode == 0 and "1 of 1 runs" in report.stdout, report.stderr
-
-
-def _notebook(path, *cells):
-    """Write a notebook of code cells, the first of which takes the parameters."""
-    import nbformat
-
-    cells = [nbformat.v4.new_code_cell(cell) for cell in ("", *cells)]
-    cells[0].metadata["tags"] = ["parameters"]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
-    return path
-
-
-def test_killed_worker_ends_the_study_and_frees_its_folder(tmp_path, tones, monkeypatch):
-    source = _notebook(tmp_path / "dies.ipynb", "import os", "os.kill(os.getpid(), 9)")
-    monkeypatch.setattr(study, "notebook", lambda: source)
-    plan = study.load(write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1], seeds=[1]))
-    for _ in range(2):  # the second time, because a failed study must not keep its lock
-        with pytest.raises(StoreError, match="a worker process was killed"):
-            study.run(plan, tmp_path / "runs", report=lambda line: None)
-    monkeypatch.undo()
-    assert not study.run(plan, tmp_path / "runs", report=lambda line: None)
-    assert len(study.done(plan, tmp_path / "runs")) == 1
-
-
-def test_a_worker_starts_every_notebook_afresh(tmp_path):
-    """No variable, no current figure and no setting of Keras is left of the notebook before."""
-    import nbformat
-    import papermill
-
-    from sermodules import engine
-
-    first = _notebook(tmp_path / "first.ipynb", "x = 1", "import matplotlib.pyplot as plt\nplt.plot([1, 2]);", "1 / 0")
-    show = """from IPython.display import display
-print('said')
-fig, ax = plt.subplots()
-display(fig, metadata={'image/png': {'alt': 'a'}})"""
-    figures = "import matplotlib.pyplot as plt\nplt.get_fignums()"
-    second = _notebook(tmp_path / "second.ipynb", "'x' in globals(), y", figures, show)
-    options = {"progress_bar": False, "engine_name": engine.NAME, "kernel_name": "python3"}
-    with pytest.raises(papermill.exceptions.PapermillExecutionError, match="ZeroDivisionError"):
-        papermill.execute_notebook(first, tmp_path / "first out.ipynb", **options)
-    papermill.execute_notebook(second, tmp_path / "second out.ipynb", parameters={"y": 2}, **options)
-    done = nbformat.read(tmp_path / "second out.ipynb", as_version=4)
-    nbformat.validate(done)
-    outputs = [cell.outputs for cell in done.cells if cell.cell_type == "code" and cell.outputs]
-    assert outputs[0][0].data["text/plain"] == "(False, 2)"
-    assert outputs[1][0].data["text/plain"] == "[]"
-    assert outputs[2][0] == {"output_type": "stream", "name": "stdout", "text": "said\n"}
-    assert outputs[2][1].data["image/png"].startswith("iVBOR") and outputs[2][1].metadata["image/png"]["alt"] == "a"
-    outputs = nbformat.read(tmp_path / "first out.ipynb", as_version=4).cells[-1].outputs
-    assert [(output.output_type, output.ename) for output in outputs] == [("error", "ZeroDivisionError")]
 
 
 def test_second_driver_is_turned_away(tmp_path, tones):
