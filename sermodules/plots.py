@@ -211,3 +211,97 @@ def plot_history(history, ax, best_epoch):
     ax.legend(handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     _opaque(ax)
     return ax
+
+
+def plot_counts(counts, ax):
+    """Draw how many utterances of each emotion every speaker has (chapter "The corpora, heard").
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame, shape (speakers, classes)
+        Utterances; the index names the speakers, the columns the classes.
+    ax : matplotlib.axes.Axes
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        `ax`, with one bar a speaker, the first at the top, divided by class.
+    """
+    rows, left = np.arange(len(counts))[::-1], np.zeros(len(counts))
+    for name, colour in zip(counts.columns, emotion_colours(counts.columns), strict=True):
+        ax.barh(rows, counts[name], left=left, color=colour, edgecolor="white", linewidth=0.5, label=name)
+        left += counts[name].to_numpy()
+    ax.set_yticks(rows, [str(name) for name in counts.index])
+    ax.set(xlabel="utterances")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    _opaque(ax)
+    return ax
+
+
+def plot_channels(features, axes, hop=0.01):
+    """Draw static, delta and delta-delta log-Mels, one below the other (chapter "Features").
+
+    Parameters
+    ----------
+    features : numpy.ndarray, shape (frames, bands, 3)
+        From `sermodules.features.three_d_log_mel`.
+    axes : sequence of matplotlib.axes.Axes
+        Three.
+    hop : float
+        Seconds from one frame to the next.
+
+    Returns
+    -------
+    sequence of matplotlib.axes.Axes
+        `axes`, each with a colour bar. Slopes are white at 0, red where energy rises, blue where it falls; the colours
+        end where one value in a hundred lies beyond.
+    """
+    frames, bands, channels = np.shape(features)
+    labels = ("static\n(ln energy)", "delta\n(per frame)", "delta-delta\n(per frame²)")
+    for channel, ax, label in zip(range(channels), axes, labels, strict=True):
+        values = np.transpose(features[:, :, channel])
+        limit = np.quantile(np.abs(values), 0.99) if channel else None
+        image = ax.imshow(
+            values, origin="lower", aspect="auto", interpolation="nearest", cmap="RdBu_r" if channel else "magma",
+            extent=(0, frames * hop, 0.5, bands + 0.5), vmin=-limit if channel else None, vmax=limit,
+        )  # fmt: skip
+        ax.figure.colorbar(image, ax=ax, label=label)
+        ax.set(ylabel="Mel band")
+        _opaque(ax)
+    axes[-1].set(xlabel="time (s)")
+    return axes
+
+
+def plot_weights(weights, ax, end=None, step=0.02):
+    """Draw how much each step of a segment counts (chapter "Attention versus self-attention").
+
+    Parameters
+    ----------
+    weights : dict of str to numpy.ndarray, shape (steps,)
+        The weights of each network, which sum to 1; all of the same length.
+    ax : matplotlib.axes.Axes
+    end : float, optional
+        Where the speech ends (s); what follows, the padding, is grey.
+    step : float
+        Seconds from one step to the next.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        `ax`, with a line a network and a dotted line at the weight of a plain mean.
+    """
+    styles = ("-", "--", "-.", ":")
+    for number, (name, values) in enumerate(weights.items()):
+        ax.stairs(
+            values, np.arange(len(values) + 1) * step, baseline=None, label=name, linewidth=1.8,
+            color=CONFIGURATION_COLOURS[(0, 3, 1, 5)[number % 4]], linestyle=styles[number % 4],
+        )  # fmt: skip
+        length = len(values)
+    ax.axhline(1 / length, color="black", linestyle=":", linewidth=1, label="plain mean")
+    if end is not None:
+        ax.axvspan(end, length * step, color="#E5E5E5", zorder=0, label="padding")
+    ax.set(xlabel="time (s)", ylabel="weight of a step", xlim=(0, length * step), ylim=(0, None))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
+    _opaque(ax)
+    return ax

@@ -102,7 +102,7 @@ def test_every_source_of_the_table_of_contents_became_a_page(chapters):
     import yaml
 
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    named = {toc["root"], *(chapter["file"] for chapter in toc["chapters"])}
+    named = {toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])}
     assert {path.relative_to(HTML).with_suffix("").as_posix() for path in chapters} == named
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from myst_nb.core.render import NbElementRenderer
 from sphinx.util.fileutil import copy_asset
 
-from sermodules import paper
+from sermodules import claims, paper, published, scores
 
 #: The parts of MathJax that a page can ask for, out of the 24 MB that the package ships.
 MATHJAX = (
@@ -70,9 +70,25 @@ def paper_figures():
     return {name: text.replace(" ", "\N{NO-BREAK SPACE}") for name, text in figures.items()}
 
 
+def our_figures(root):
+    """Return what the landing page says of the published study, by the name to write between double braces."""
+    folder = Path(root) / "results" / "emodb-teaching"
+    if not folder.is_dir():
+        return {}
+    results = published.load(folder)
+    found = claims.ledger(scores.from_results(results)).set_index("id")
+    main = found.loc["self-attention-beats-attention"]
+    return {
+        "our_runs": str(len(results)),
+        "our_gain": main["ours"],
+        "our_verdict": main["verdict"],
+        "our_note": main["note"],
+    }
+
+
 def on_config(app, config):
-    """Hand the paper's figures to the text, empty an outdated execution cache, and unplug sphinx-thebe."""
-    config.myst_substitutions = {**config.myst_substitutions, **paper_figures()}
+    """Hand the paper's and our figures to the text, empty an outdated execution cache, and unplug sphinx-thebe."""
+    config.myst_substitutions = {**config.myst_substitutions, **paper_figures(), **our_figures(app.srcdir)}
     refresh_cache(app.outdir.parent / ".jupyter_cache", config.sermodules_inputs)
     for listeners in app.events.listeners.values():
         for listener in list(listeners):
