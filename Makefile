@@ -22,7 +22,7 @@ export SERMODULES_DATA
 endif
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help env study test book lab lock clean
+.PHONY: help env study test book lab student lock clean
 .NOTPARALLEL:
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make test    set up, check the style, run all tests and notebooks, build the book and check its pages"
 	@echo "make book    build the book into _build/html; a warning is an error"
 	@echo "make lab     open the chapters in JupyterLab"
+	@echo "make student copy the chapters without their solutions to _build/student"
 	@echo "make env     only set up: .venv with the versions of requirements.lock"
 	@echo "make lock    write requirements.lock anew after a change in requirements.txt or requirements-test.txt"
 	@echo "make clean   remove the built book and the caches of the tools; runs/, data/ and .venv stay"
@@ -84,6 +85,13 @@ book: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter-lab book
+
+student: $(READY)
+	@rm -rf _build/student
+	$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --output-dir _build/student \
+	  --ClearOutputPreprocessor.enabled=True --TagRemovePreprocessor.enabled=True \
+	  --TagRemovePreprocessor.remove_cell_tags=solution book/*.ipynb
+	@echo "Chapters without solutions are in _build/student"
 
 lock: $(READY)
 	command -v uv >/dev/null || $(PIP) --quiet uv

@@ -1,6 +1,7 @@
 """The command line: ``sermodules corpora``, ``study``, ``claims``, ``parameters``."""
 
 import dataclasses
+import shlex
 import sys
 from pathlib import Path
 
@@ -120,10 +121,11 @@ def study_run(file, out, folds, seeds, **options):
         try:
             failed = engine.run(plan, out, report=report, watch=watch, **options)
         except KeyboardInterrupt:
-            click.echo(f"\nStopped. Finished runs are kept. Go on with: sermodules study run {file}", err=True)
+            command = shlex.join(["sermodules", *sys.argv[1:]])
+            click.echo(f"\nStopped. Finished runs are kept. Go on with: {command}", err=True)
             sys.exit(130)
     if failed:
-        click.echo(f"{len(failed)} runs failed; the others are done. --retry-failed does them again.", err=True)
+        click.echo(f"{len(failed)} of {len(plan.configs)} runs failed. --retry-failed does them again.", err=True)
         sys.exit(1)
 
 

@@ -23,7 +23,7 @@ from sermodules.paths import code_digest
 from sermodules.runner import Runner, RunnerDied
 
 #: Packages whose version changes numbers: a worker must have those of the driver.
-PACKAGES = ("keras", "tensorflow", "jax", "numpy", "librosa", "scikit-learn")
+PACKAGES = ("keras", "tensorflow", "jax", "numpy", "librosa", "scikit-learn", "opensmile")
 
 #: A run whose process dies is done again, so many times in all.
 ATTEMPTS = 3
@@ -157,7 +157,7 @@ def connect(count=None, scheduler=None, scheduler_file=None):
             cluster = None
         else:
             cluster = LocalCluster(
-                n_workers=count, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=0,
+                n_workers=count, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", memory_limit=0,
                 silence_logs=logging.CRITICAL,
             )  # fmt: skip
             client = Client(cluster)
@@ -189,6 +189,7 @@ class Pool:
         self.client, self.notebook, self.digests, self.report = client, notebook, digests, report
         self.probes, self.fit, self.refused = {}, set(), {}
         self.running = {}  # of each busy worker: its future and configuration
+        self.seen = None
 
     def compute(self, missing):
         """Do runs.
@@ -245,6 +246,9 @@ class Pool:
     def _look(self):
         """Return the addresses of all workers that are there, and ask each new one whether it is fit."""
         there = set(self.client.nthreads())
+        if not there and self.seen != there:
+            self.report("no worker is there: waiting for one")
+        self.seen = there
         for address in there - self.fit - set(self.refused) - set(self.probes):
             self.probes[address] = self._submit(address, probe, environment(), self.digests)
         for address, future in list(self.probes.items()):

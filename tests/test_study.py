@@ -128,7 +128,7 @@ def test_study_from_the_command_line(tmp_path, tones):
     out = tmp_path / "runs with space"
     first = sermodules("study", "run", path, "--out", out)
     assert first.returncode == 1 and "[3/3]" in first.stdout
-    assert "FAILED, ProtocolError: fold 9 does not exist" in first.stdout and "1 runs failed" in first.stderr
+    assert "FAILED, ProtocolError: fold 9 does not exist" in first.stdout and "1 of 3 runs failed" in first.stderr
     assert {path.suffix for path in (out / "failed").iterdir()} == {".json", ".ipynb"}
     plan = study.load(path)
     finished = study.done(plan, out)
