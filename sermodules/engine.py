@@ -5,6 +5,7 @@ does one run after the other, each in a fresh namespace.
 """
 
 import io
+import sys
 from base64 import b64encode
 from contextlib import redirect_stderr, redirect_stdout
 
@@ -25,6 +26,7 @@ class InProcessEngine(Engine):
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
         """Run every cell and keep its outputs in the notebook; see `papermill.engines.Engine`."""
+        main = sys.modules["__main__"]  # IPython puts the notebook's namespace there
         shell = _shell()
         try:
             for index, cell in enumerate(nb_man.nb.cells):
@@ -34,6 +36,7 @@ class InProcessEngine(Engine):
                     break
                 nb_man.cell_complete(cell, index)
         finally:
+            sys.modules["__main__"] = main
             shell.user_ns.clear()  # something of IPython's lives on, and must not keep the notebook's arrays
 
 

@@ -78,6 +78,7 @@ def test_a_worker_starts_every_notebook_afresh(tmp_path):
 
     from sermodules import engine
 
+    main = sys.modules["__main__"]
     first = notebook_of(
         tmp_path / "first.ipynb", "x = 1", "import matplotlib.pyplot as plt\nplt.plot([1, 2]);", "1 / 0"
     )
@@ -98,6 +99,7 @@ display(fig, metadata={'image/png': {'alt': 'a'}})"""
     assert outputs[1][0].data["text/plain"] == "[]"
     assert outputs[2][0] == {"output_type": "stream", "name": "stdout", "text": "said\n"}
     assert outputs[2][1].data["image/png"].startswith("iVBOR") and outputs[2][1].metadata["image/png"]["alt"] == "a"
+    assert sys.modules["__main__"] is main
     outputs = nbformat.read(tmp_path / "first out.ipynb", as_version=4).cells[-1].outputs
     assert [(output.output_type, output.ename) for output in outputs] == [("error", "ZeroDivisionError")]
 
