@@ -73,6 +73,15 @@ LISTENS = {
 }
 
 
+#: Settings of gender whose network is trained as with another one: they differ in what the other speakers are told.
+_GENDER_TRAINS_AS = {"flipped": "embedding", "predicted": "embedding", "prior_shift": "none"}
+
+
+def trains_as(config):
+    """Return one and the same `RunConfig` for all runs whose training differs in nothing but the training speakers."""
+    return config.replace(fold=1, gender=_GENDER_TRAINS_AS.get(config.gender, config.gender))
+
+
 def _choice(*allowed, doc, **kwargs):
     return field(metadata={"choices": allowed, "doc": doc}, **kwargs)
 

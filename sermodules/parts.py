@@ -69,11 +69,15 @@ class Fitted:
     best_epoch : int
         The epoch whose weights the model holds now.
     seconds : float
+        What the training took.
+    reused : float
+        How many of these seconds were spent in an earlier run that trained the same network; see `training.train`.
     """
 
     history: pd.DataFrame
     best_epoch: int
     seconds: float
+    reused: float = 0.0
 
 
 def split(config, table=None):

@@ -181,12 +181,15 @@ class Pool:
         See `execute`.
     digests : list of (dict, str)
         See `probe`.
+    trainings : dict of RunConfig to hashable
+        Equal for runs that train the same network: one worker does them in turn, and computes the training once.
     report : callable
         Takes a line of text.
     """
 
-    def __init__(self, client, notebook, digests, report):
+    def __init__(self, client, notebook, digests, trainings, report):
         self.client, self.notebook, self.digests, self.report = client, notebook, digests, report
+        self.trainings, self.last = trainings, {}  # last: of each worker, the training that it has at hand
         self.probes, self.fit, self.refused = {}, set(), {}
         self.running = {}  # of each busy worker: its future and configuration
         self.seen = None
@@ -225,7 +228,8 @@ class Pool:
                         )
                 idle = sorted(self.fit - set(self.running))[: len(waiting)]
                 for address in idle:
-                    config = waiting.popleft()
+                    config = self._next(waiting, address)
+                    waiting.remove(config)
                     attempts[config] += 1
                     self.running[address] = self._submit(address, execute, config.to_dict(), self.notebook), config
                 if idle:
@@ -239,6 +243,15 @@ class Pool:
         finally:
             for future, _ in self.running.values():
                 future.cancel()
+
+    def _next(self, waiting, address):
+        """Choose a run for a worker: one that goes on with its last training, else one whose training no other has begun."""
+        begun = {self.last.get(other) for other in self.running}
+        fresh = [config for config in waiting if self.trainings[config] not in begun]
+        same = [config for config in waiting if self.trainings[config] == self.last.get(address)]
+        chosen = (same or fresh or waiting)[0]
+        self.last[address] = self.trainings[chosen]
+        return chosen
 
     def _submit(self, address, function, *arguments):
         return self.client.submit(function, *arguments, workers=[address], pure=False, retries=0)

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from sermodules import corpora, features, protocol, scheduling, store
 from sermodules.baselines import svm
-from sermodules.config import LISTENS, RunConfig, refuse_empty
+from sermodules.config import LISTENS, RunConfig, refuse_empty, trains_as
 from sermodules.errors import ConfigError, CorpusError, SermodulesError, StoreError
 from sermodules.paths import project_root, runs_root
 
@@ -254,11 +254,12 @@ def run(
             return failed
         for left in out.glob(".*_seed*"):
             shutil.rmtree(left, ignore_errors=True)  # what a killed driver left
-        digests = _prepare(missing, local=not (scheduler or scheduler_file))
+        tables = _tables(missing)
+        digests = _prepare(missing, tables, local=not (scheduler or scheduler_file))
         count = min(len(missing), workers or max(2, _cores() // missing[0].threads))
         progress = _Progress(study, missing, failed, out, report, watch)
         with scheduling.connect(count, scheduler, scheduler_file) as client:
-            pool = scheduling.Pool(client, source, digests, progress.tell)
+            pool = scheduling.Pool(client, source, digests, _trainings(missing, tables), progress.tell)
             for config, answer in pool.compute(missing):
                 if config is not None:
                     progress.end(config, answer, _keep(config, answer, out))
@@ -273,15 +274,33 @@ def _cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def _prepare(missing, local):
-    """Read the corpora of the missing runs, extract their features if it is done here, and return their digests."""
+def _tables(missing):
+    """Read the corpora of the missing runs."""
+    return {_data_key(config): corpora.load(**config.reading) for config in missing}
+
+
+def _trainings(missing, tables):
+    """Give each missing run a key that is the same for runs that train the same network on the same speakers."""
+    folds = {}  # by what they depend on
+    for config in missing:
+        if (key := _data_key(config, validation=config.validation)) not in folds:
+            folds[key] = protocol.folds(tables[_data_key(config)], config.validation)
+    speakers = {key: {fold.number: fold.train for fold in found} for key, found in folds.items()}
+    return {
+        config: (trains_as(config), speakers[_data_key(config, validation=config.validation)].get(config.fold))
+        for config in missing
+    }
+
+
+def _prepare(missing, tables, local):
+    """Extract the features of the missing runs if it is done here, and return the digests of their corpora."""
     if any(config.model.startswith("svm_") for config in missing):
         svm.opensmile_version()  # raises now, not in every run, if it is not installed
-    tables = {_data_key(config): (config.reading, corpora.load(**config.reading)) for config in missing}
     if local:
         for config in {_data_key(config, **config.extraction): config for config in missing}.values():
-            features.extract(tables[_data_key(config)][1], **config.extraction)
-    return [(reading, corpora.digest(table)) for reading, table in tables.values()]
+            features.extract(tables[_data_key(config)], **config.extraction)
+    readings = {_data_key(config): config.reading for config in missing}
+    return [(reading, corpora.digest(tables[key])) for key, reading in readings.items()]
 
 
 def _set_aside(missing, out):
@@ -345,7 +364,7 @@ class _Progress:
             self.tell(head + f"FAILED, {answer['error']} (see failed/{config.run_id}.json)")
             return
         self.done += 1
-        self.busy += sum(result.provenance["seconds"].values())
+        self.busy += sum(result.provenance["seconds"].values()) - result.provenance.get("reused_seconds", 0.0)
         self.last = f"UAR {100 * result.metrics['uar']:.1f} %"
         self.tell(head + f"{self.last}, {answer['seconds']:.0f} s, {_clock(self._left())} left")
 

@@ -11,17 +11,22 @@ import subprocess
 import time
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 
 from sermodules import baselines, features, gender, metrics, models, segments, store
 from sermodules.backend import keras
+from sermodules.config import trains_as
 from sermodules.errors import TrainingError
 from sermodules.parts import PARTS, Fitted, FoldData, Part, class_indices, split
 from sermodules.paths import code_digest, project_root
 
 #: Segments of a class that undersampling leaves at most: the number in ACRNN's code.
 UNDERSAMPLED = 300
+
+#: What the weights of all epochs of a training may take (bytes) to be kept for the next run of the process.
+SHARED_LIMIT = 2**31
 
 #: By the value of ``RunConfig.optimizer``: from a learning rate to an optimizer.
 OPTIMIZERS = {
@@ -245,6 +250,10 @@ class Checkpoint(keras.callbacks.Callback):
         if epoch + 1 - self.best_epoch >= self.config.patience:
             network.stop_training = True
 
+    def fitted(self, seconds, reused=0.0):
+        """Return the `Fitted` of a training that took `seconds` here and `reused` seconds in an earlier run."""
+        return Fitted(pd.DataFrame(self.rows), self.best_epoch, seconds + reused, reused)
+
 
 def fit(model, data, config, report=True):
     """Train a model and leave it with the weights of its best epoch.
@@ -280,14 +289,84 @@ def fit(model, data, config, report=True):
     )
     checkpoint = Checkpoint(data, config, report)
     rows = selection(data.train.labels, config.class_weight, config.seed)
-    model.fit(
-        _minibatches(data.train, rows, config.batch_size, config.seed),
-        steps_per_epoch=-(-len(rows) // config.batch_size), epochs=config.epochs, shuffle=False, verbose=0,
-        callbacks=[checkpoint],
-        class_weight=weights(data.train.labels, config.class_weight, len(data.classes)),
+    reused = train(
+        model, _minibatches(data.train, rows, config.batch_size, config.seed), -(-len(rows) // config.batch_size),
+        checkpoint, class_weight=weights(data.train.labels, config.class_weight, len(data.classes)),
     )  # fmt: skip
-    model.set_weights(checkpoint.weights)
-    return Fitted(pd.DataFrame(checkpoint.rows), checkpoint.best_epoch, time.perf_counter() - began)
+    return checkpoint.fitted(time.perf_counter() - began, reused)
+
+
+_last = None  # the last training of this process
+
+
+class _Training(keras.callbacks.Callback):
+    """Keeps what each epoch of a training left: its loss and the weights, and at the end the optimizer's state."""
+
+    def __init__(self, key):
+        super().__init__()
+        self.key, self.epochs, self.optimizer, self.seconds = key, [], None, 0.0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append((logs["loss"], self.model.get_weights()))
+
+
+def train(network, minibatches, steps, checkpoint, class_weight=None):
+    """Train a network epoch by epoch and leave it with the weights that the checkpoint chose.
+
+    Two runs whose folds have the same training speakers, as those of session partners have, train the same network and
+    differ in who chooses the epoch and who is tested. So the epochs of a process's last training are kept, and a run that
+    would repeat them goes through them again without computing them. Its result has the same bytes.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Compiled.
+    minibatches : generator
+        For ever; what it yields must depend on the checkpoint's data and configuration alone.
+    steps : int
+        Minibatches an epoch.
+    checkpoint : Checkpoint
+    class_weight : dict, optional
+        See `weights`.
+
+    Returns
+    -------
+    float
+        Seconds of training that were spent in an earlier run, not in this one.
+    """
+    global _last
+    config, data, initial = checkpoint.config, checkpoint.data, network.get_weights()
+    key = joblib.hash([trains_as(config), data.train.inputs, data.train.labels, initial])
+    known, _last = (_last if _last is not None and _last.key == key else None), None
+    if known:
+        if checkpoint.report:
+            print("The run before trained the same network on the same speakers: its epochs are gone through again.")
+        checkpoint.set_model(network)
+        network.stop_training = False
+        for epoch, (loss, values) in enumerate(known.epochs):
+            network.set_weights(values)
+            checkpoint.on_epoch_end(epoch, {"loss": loss})
+            if network.stop_training:
+                break
+    recorder = known or _Training(key)
+    reused, done, began = recorder.seconds, len(recorder.epochs), time.perf_counter()
+    if not known or (done < config.epochs and not network.stop_training):
+        if known:  # it was ended early by its own validation speaker
+            network.optimizer.build(network.trainable_variables)
+            for variable, value in zip(network.optimizer.variables, known.optimizer, strict=True):
+                variable.assign(value)
+            for _ in range(done * steps):
+                next(minibatches)
+        keep = config.epochs * sum(values.nbytes for values in initial) <= SHARED_LIMIT
+        network.fit(
+            minibatches, steps_per_epoch=steps, initial_epoch=done, epochs=config.epochs, shuffle=False, verbose=0,
+            callbacks=[checkpoint, recorder] if keep else [checkpoint], class_weight=class_weight,
+        )  # fmt: skip
+        recorder.optimizer = [keras.ops.convert_to_numpy(variable.value) for variable in network.optimizer.variables]
+        recorder.seconds += time.perf_counter() - began
+    _last = recorder if recorder.epochs else None
+    network.set_weights(checkpoint.weights)
+    return reused
 
 
 def without_epochs(model, data, config, began):
@@ -347,6 +426,7 @@ def evaluate(model, data, config, fitted):
         "segments": {name: len(getattr(data, name).segments) for name in ("train", "validation", "test")},
         "test_session": str(data.test.table["session"].iloc[0]),
         "seconds": {"fit": round(fitted.seconds, 3), "predict": round(seconds, 3)},
+        "reused_seconds": round(fitted.reused, 3),
     }
     return store.RunResult(config, predictions, fitted.history, scores, provenance)
 

@@ -63,3 +63,12 @@ def emodb():
         return corpora.load("emodb")
     except CorpusError:
         pytest.skip("the EMO-DB recordings are not here: set SERMODULES_DATA to the folder that holds emodb/")
+
+
+@pytest.fixture
+def train_anew(monkeypatch):
+    """Have every run train by itself, although the run before may have trained the same network."""
+    from sermodules import training
+
+    monkeypatch.setattr(training, "SHARED_LIMIT", -1)
+    monkeypatch.setattr(training, "_last", None)

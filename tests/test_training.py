@@ -15,6 +15,8 @@ from sermodules import corpora, models, store, training
 from sermodules.config import RunConfig
 from sermodules.errors import AudioError, ProtocolError, TrainingError
 
+pytestmark = pytest.mark.usefixtures("train_anew")
+
 
 def tiny(corpus, **settings):
     return RunConfig.create(
@@ -47,6 +49,53 @@ def test_result_is_consistent(result, tones):
 def csv(config, out):
     training.run(config, out, report=False)
     return (out / config.run_id / "predictions.csv").read_bytes()
+
+
+def history(config, out):
+    return store.load(out / config.run_id).history
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 3, "batch_norm": "running"},
+        {"epochs": 8, "patience": 1, "learning_rate": 0.02},
+        {"model": "cnn_lstm_vtlp", "width": 1 / 32},
+    ],
+)
+def test_partner_folds_share_a_training_and_get_the_bytes_of_a_training_of_their_own(
+    tones, tmp_path, monkeypatch, settings
+):
+    configs = [tiny(tones, **settings), tiny(tones, fold=2, **settings)]
+    alone = [csv(config, tmp_path / "alone") for config in configs]
+    epochs = [len(history(config, tmp_path / "alone")) for config in configs]
+    monkeypatch.setattr(training, "SHARED_LIMIT", 2**31)
+    orders = ([0, 1], [1, 0]) if "patience" in settings else ([0, 1],)
+    for order in orders:
+        monkeypatch.setattr(training, "_last", None)
+        out = tmp_path / f"together{order[0]}"
+        assert [csv(configs[i], out) for i in order] == [alone[i] for i in order]
+        first, second = (store.load(out / configs[i].run_id).provenance for i in order)
+        assert first["reused_seconds"] == 0 < second["reused_seconds"] < second["seconds"]["fit"]
+        assert len(training._last.epochs) == max(epochs)
+        for config in configs:
+            pd.testing.assert_frame_equal(history(config, tmp_path / "alone"), history(config, out))
+    if "patience" in settings:
+        assert epochs[0] != epochs[1]  # so one of the orders had to go on where the other run had stopped
+
+
+def test_gender_settings_that_train_alike_share_a_training(tones, tmp_path, monkeypatch):
+    settings = {"flipped": True, "predicted": True, "none": False, "prior_shift": True, "shuffled": False}
+    alone = [csv(tiny(tones, gender=gender), tmp_path / "alone") for gender, shared in settings.items() if shared]
+    monkeypatch.setattr(training, "SHARED_LIMIT", 2**31)
+    csv(tiny(tones, gender="embedding"), tmp_path / "together")
+    together = []
+    for gender, shared in settings.items():
+        predictions = csv(tiny(tones, gender=gender), tmp_path / "together")
+        provenance = store.load(tmp_path / "together" / tiny(tones, gender=gender).run_id).provenance
+        assert (provenance["reused_seconds"] > 0) == shared
+        together += [predictions] if shared else []
+    assert together == alone
 
 
 SCRIPT = """

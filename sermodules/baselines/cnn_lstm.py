@@ -3,7 +3,6 @@
 import time
 
 import numpy as np
-import pandas as pd
 from scipy.special import log_softmax, logsumexp
 
 from sermodules import audio, cache, corpora, features, models, segments, training
@@ -11,7 +10,7 @@ from sermodules.audio import SAMPLE_RATE
 from sermodules.backend import keras
 from sermodules.baselines import Baseline
 from sermodules.errors import ConfigError, TrainingError
-from sermodules.parts import PARTS, Fitted, FoldData, Part, class_indices, split
+from sermodules.parts import PARTS, FoldData, Part, class_indices, split
 
 layers = keras.layers
 
@@ -312,12 +311,9 @@ class CnnLstmVtlp(Baseline):
         )
         checkpoint = training.Checkpoint(data, config, report, self)
         segments_an_epoch = len(next(_draws(data.train.labels, config.seed))[0])
-        self.network.fit(
-            _minibatches(data, config), steps_per_epoch=-(-segments_an_epoch // config.batch_size),
-            epochs=config.epochs, shuffle=False, verbose=0, callbacks=[checkpoint],
-        )  # fmt: skip
-        self.network.set_weights(checkpoint.weights)
-        return Fitted(pd.DataFrame(checkpoint.rows), checkpoint.best_epoch, time.perf_counter() - began)
+        steps = -(-segments_an_epoch // config.batch_size)
+        reused = training.train(self.network, _minibatches(data, config), steps, checkpoint)
+        return checkpoint.fitted(time.perf_counter() - began, reused)
 
     def logits(self, part):
         """Return the logarithm of the mean posterior over `VOTERS`, shape (segments, classes); see `Baseline.logits`."""
