@@ -3,9 +3,13 @@
 import functools
 import hashlib
 import importlib.resources
+import logging
 import shutil
 from pathlib import Path
 
+import yaml
+from jupyter_cache import get_cache
+from jupyter_cache.executors import load_executor
 from myst_nb.core.render import NbElementRenderer
 from sphinx.util.fileutil import copy_asset
 
@@ -45,6 +49,20 @@ def refresh_cache(cache, digest):
     shutil.rmtree(cache, ignore_errors=True)
     stamp.parent.mkdir(parents=True)
     stamp.write_text(digest, encoding="utf-8")
+
+
+def execute_ahead(cache, chapters, timeout):
+    """Run the notebooks whose outputs the folder `cache` lacks, as many at a time as there are cores.
+
+    Sphinx would run them one after the other. One that fails is left to it: it runs the notebook again and reports the error.
+    """
+    cache, uris = get_cache(str(cache)), [str(path) for path in chapters]
+    for uri in uris:
+        cache.add_nb_to_project(uri)
+    if cache.list_unexecuted(filter_uris=uris):
+        logger = logging.getLogger("sermodules.chapters")
+        logger.setLevel(logging.INFO)  # says which chapter begins and which is done
+        load_executor("local-parallel", cache, logger).run_and_cache(filter_uris=uris, timeout=timeout)
 
 
 def with_alt(render):
@@ -87,9 +105,14 @@ def our_figures(root):
 
 
 def on_config(app, config):
-    """Hand the paper's and our figures to the text, empty an outdated execution cache, and unplug sphinx-thebe."""
+    """Hand the paper's and our figures to the text, bring the execution cache up to date, and unplug sphinx-thebe."""
     config.myst_substitutions = {**config.myst_substitutions, **paper_figures(), **our_figures(app.srcdir)}
-    refresh_cache(app.outdir.parent / ".jupyter_cache", config.sermodules_inputs)
+    cache = app.outdir.parent / ".jupyter_cache"
+    refresh_cache(cache, config.sermodules_inputs)
+    toc = yaml.safe_load((Path(app.srcdir) / "_toc.yml").read_text(encoding="utf-8"))
+    named = [toc["root"], *(chapter["file"] for part in toc.get("parts", []) for chapter in part["chapters"])]
+    chapters = [path for name in named if (path := Path(app.srcdir) / f"{name}.ipynb").is_file()]
+    execute_ahead(cache, chapters, config.nb_execution_timeout)
     for listeners in app.events.listeners.values():
         for listener in list(listeners):
             if listener.handler.__module__ == "sphinx_thebe" and listener.handler.__name__ in THEBE:
