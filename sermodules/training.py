@@ -476,7 +476,7 @@ def _provenance():
     """Say with what, when and on what machine this process computes."""
     backend = keras.backend.backend()
     packages = ["sermodules", "keras", backend, "numpy", "librosa", "scikit-learn", "pandas"]
-    commit = _git("rev-parse", "HEAD")
+    commit, (processor, kind) = _git("rev-parse", "HEAD"), _processor()
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit,
@@ -486,7 +486,8 @@ def _provenance():
         "backend": backend,
         "machine": {
             "system": platform.system(),
-            "processor": _processor(),
+            "processor": processor,
+            "processor_kind": kind,
             "cores": os.cpu_count(),
             "accelerators": _accelerators(),
         },
@@ -499,9 +500,15 @@ def _accelerators():
 
 
 def _processor():
-    """Name the processor, as the system does."""
+    """Return the processor's name, as the system gives it, and a digest of what chooses how its sums are rounded.
+
+    Libraries pick their code by the processor's family and instruction sets, and its block sizes by the cache. A virtual
+    machine often names only the maker, so the name does not tell two kinds apart.
+    """
     try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
-            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor() or platform.machine(), None
+    found = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    kind = {name: found.get(name) for name in ("vendor_id", "cpu family", "model", "stepping", "cache size", "flags")}
+    return found.get("model name") or platform.machine(), joblib.hash(kind)[:12]

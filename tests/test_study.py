@@ -92,8 +92,8 @@ def test_study_files_of_the_project_can_be_read(path):
         "quick": ({("synthetic", "smoke")}, 20),
         "emodb": ({("emodb", "paper")}, 100),
         "iemocap": ({("iemocap", "paper")}, 100),
-        "emodb-teaching": ({("emodb", "teaching")}, 100),
-        "comparison": ({("emodb", "teaching")}, 50 * 22),
+        "emodb-teaching": ({("emodb", "teaching")}, 200),
+        "comparison": ({("emodb", "teaching")}, 50 * 18),
         "readings": ({("emodb", "teaching")}, 50 * 24),
         "gender-controls": (
             {("synthetic-gender-irrelevant", "smoke"), ("synthetic-gender-decisive", "smoke")}, 20 * 6,
