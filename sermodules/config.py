@@ -73,7 +73,7 @@ LISTENS = {
 }
 
 
-#: Settings of gender whose network is trained as with another one: they differ in what the other speakers are told.
+#: Settings of gender whose network is that of another one: they differ in what happens at the test.
 _GENDER_TRAINS_AS = {"flipped": "embedding", "predicted": "embedding", "prior_shift": "none"}
 
 

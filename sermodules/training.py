@@ -73,7 +73,8 @@ def prepare(config, table=None):
             inputs["gender"] = rows["utterance"].map(told[name]).to_numpy(np.int32)[:, None]
         if config.padding == "masked":
             inputs["mask"] = segments.masks(rows)
-        shift = gender.prior_shift(cut["train"], rows, classes) if config.gender == "prior_shift" else None
+        shifted = config.gender == "prior_shift" and name == "test"
+        shift = gender.prior_shift(cut["train"], rows, classes) if shifted else None
         return Part(tables[name], rows, inputs, class_indices(rows, classes), shift)
 
     return FoldData(fold, classes, *map(part, PARTS), extracted.corpus_digest, standardiser, extracted, notes)

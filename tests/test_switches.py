@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import types
 from itertools import islice
 
 import numpy as np
@@ -54,7 +55,10 @@ SWITCHES = {
 class _Recorder:
     """Stands for a network that only notes how it is to be trained."""
 
-    optimizer = None
+    optimizer = types.SimpleNamespace(variables=[])
+
+    def get_weights(self):
+        return []
 
     def compile(self, optimizer, loss):
         self.how = [_unnumbered(optimizer.get_config()), loss.get_config()]
