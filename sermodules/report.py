@@ -133,7 +133,9 @@ def scores(results, study=None):
 
 
 def write(results, folder, study):
-    """Write the report of a study: ``report.md``, a CSV for each of its `tables`, ``scores.csv`` and ``report.png``.
+    """Write the report of a study: ``report.md`` with ``report.png``, a CSV for each of its `tables`, and two more.
+
+    ``scores.csv`` has a row a run. ``claims.csv`` is the ledger, with the ids of the runs that each verdict rests on.
 
     Parameters
     ----------
@@ -164,12 +166,14 @@ def write(results, folder, study):
     frames = _tables(configurations, results, runs)
     figure, alt = _figure(configurations, frames["configurations"])
     missing = _missing(results, _planned(study))
-    text = _markdown(name, about, results, configurations, frames, alt, missing)
+    ledger = claims.ledger(from_results(results))
+    text = _markdown(name, about, results, configurations, frames, alt, missing, ledger)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         runs.to_csv(folder / "scores.csv", index=False, float_format="%.6f", lineterminator="\n")
         for key, frame in frames.items():
             frame.to_csv(folder / f"{key}.csv", index=False, float_format="%.2f", lineterminator="\n")
+        ledger.to_csv(folder / "claims.csv", index=False, float_format="%.2f", lineterminator="\n")
         figure.savefig(folder / "report.png", dpi=130, facecolor="white")
         (folder / "report.md").write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
@@ -576,7 +580,7 @@ def _texts(frame):
     return texts.rename(columns=lambda name: name.removesuffix(" (%)"))
 
 
-def _markdown(name, about, results, configurations, frames, alt, missing):
+def _markdown(name, about, results, configurations, frames, alt, missing, ledger):
     folds = _count(_span([len(c.folds) for c in configurations]), "fold")
     seeds = _count(_span([n for c in configurations for n in c.folds["seeds"]]), "seed")
     ours = f"{_circumstances(configurations)}, {folds}, {seeds}"
@@ -605,7 +609,7 @@ def _markdown(name, about, results, configurations, frames, alt, missing):
     if len(frames["comparisons"]):
         lines += ["## Comparisons", CAPTION_COMPARISONS, _grid(_texts_comparisons(frames["comparisons"]))]
     lines += ["## Figure", f"![{re.sub(r'[][]', '', alt)}](report.png)", _caption_figure(configurations, ours)]
-    lines += _ledger(results)
+    lines += _ledger(ledger)
     return "\n\n".join(line for line in lines if line) + "\n"
 
 
@@ -656,13 +660,12 @@ def _texts_comparisons(frame):
     return texts
 
 
-def _ledger(results):
+def _ledger(found):
     """Return the claims that runs decide, as lines of Markdown."""
-    found = claims.ledger(from_results(results))
     return [
         "## Claims ledger",
-        "What these runs say about each claim of the paper. `sermodules claims` judges the claims that the paper's own figures"
-        " decide.",
+        "What these runs say about each claim of the paper. `claims.csv` names the runs behind each verdict."
+        " `sermodules claims` judges the claims that the paper's own figures decide.",
         claims.to_markdown(found[found["kind"] == "corpus"]).rstrip(),
     ]
 
