@@ -1,9 +1,16 @@
 """The built book: what a reader's browser gets. `make test` builds it first; these tests build only tiny books of their own."""
 
+import collections
 import functools
 import http.server
+import importlib
+import importlib.metadata
+import inspect
+import itertools
 import json
 import os
+import pkgutil
+import re
 import shutil
 import subprocess
 import sys
@@ -15,12 +22,21 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
+import sermodules
+
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
-SOURCES = [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "book").glob("*.*")]
+BOOK = ROOT / "book"
+SOURCES = [
+    ROOT / "_config.yml",
+    ROOT / "_toc.yml",
+    *BOOK.glob("*.*"),
+    *BOOK.glob("_ext/*.py"),
+    *BOOK.glob("_static/*.*"),
+]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path.insert(0, str(BOOK / "_ext"))
 import sermodules_book  # noqa: E402
 
 
@@ -138,6 +154,69 @@ def test_no_page_points_to_a_place_that_is_not_ours(pages):
     assert not found
 
 
+def test_pages_have_the_structure_that_a_screen_reader_needs(pages, chapters):
+    def problems(soup):
+        if not soup.html.get("lang"):
+            yield "no language"
+        levels = [int(tag.name[1]) for tag in soup.article.find_all(re.compile("^h[1-6]$"))]
+        if levels[:1] != [1] or levels.count(1) != 1:
+            yield "not exactly one title, at the beginning"
+        if any(below > above + 1 for above, below in itertools.pairwise(levels)):
+            yield f"a heading skips a level: {levels}"
+        ids = collections.Counter(tag["id"] for tag in soup.find_all(id=True))
+        yield from (f"the id {name} is there {count} times" for name, count in ids.items() if count > 1)
+        for tag in soup.find_all(["a", "button"]):
+            named = tag.get_text(strip=True) or tag.get("aria-label") or tag.get("title") or tag.find("img", alt=True)
+            if not named and (tag.name == "button" or tag.get("href")):
+                yield f"no name: {tag}"
+
+    assert not [f"{path.name}: {problem}" for path in chapters for problem in problems(pages[path])]
+
+
+def modules():
+    """Give the modules of the package that one imports: all but the command line."""
+    found = pkgutil.walk_packages(sermodules.__path__, "sermodules.")
+    return [importlib.import_module(module.name) for module in found if not module.name.endswith("__main__")]
+
+
+def test_api_reference_names_every_module_once():
+    named = re.findall(r"^\.\. automodule:: (\S+)$", (BOOK / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(named) == sorted(module.__name__ for module in modules())
+
+
+def test_api_reference_describes_every_function_and_class(pages):
+    there = {tag["id"] for tag in pages[HTML / "book" / "api.html"].find_all("dt", id=True)}
+    missing = [
+        f"{module.__name__}.{name}"
+        for module in modules()
+        for name, thing in vars(module).items()
+        if (inspect.isfunction(thing) or inspect.isclass(thing)) and not name.startswith("_")
+        if thing.__module__ == module.__name__ and f"{module.__name__}.{name}" not in there
+    ]
+    assert not missing
+
+
+def test_versions_and_timings_are_those_of_the_environment_and_of_the_results(pages):
+    text = pages[HTML / "book" / "versions.html"].article.get_text(" ", strip=True)
+    required = re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(required) > 20
+    assert not [name for name in required if f"{name} {importlib.metadata.version(name)}" not in text]
+    studies = sermodules_book.published_studies(ROOT)
+    assert studies
+    assert not [name for name in studies if name not in text]
+    chapters = [pages[path].h1.get_text().rstrip("#") for path in pages if (BOOK / f"{path.stem}.ipynb").is_file()]
+    assert chapters
+    assert not [title for title in chapters if title not in text]
+
+
+def test_every_entry_of_the_bibliography_is_cited_and_shown(pages):
+    entries = set(re.findall(r"^@\w+\{([^,]+),", (BOOK / "references.bib").read_text(encoding="utf-8"), re.MULTILINE))
+    texts = [path.read_text(encoding="utf-8") for kind in ("*.md", "*.ipynb") for path in BOOK.glob(kind)]
+    roles = re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", "\n".join(texts))
+    assert {key.strip() for keys in roles for key in keys.split(",")} == entries
+    assert len(pages[HTML / "book" / "bibliography.html"].select("div.citation")) == len(entries)
+
+
 def test_browser_reports_nothing_and_asks_no_other_host(chapters, address, browser):
     problems = []
     browser.get_log("browser")
@@ -189,6 +268,85 @@ def test_nothing_sticks_out_sideways_on_a_phone(chapters, address, browser):
             )
             problems.append(f"{path.name} scrolls by {moved} pixels: {wide[:3]}")
     assert not problems
+
+
+def wait(browser, script):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, 20, poll_frequency=0.05).until(lambda b: b.execute_script(script))
+
+
+def test_search_finds_self_attention(address, browser):
+    visit(browser, f"{address}/search.html?q=self-attention")
+    wait(
+        browser,
+        "return document.querySelector('#search-results li a') && !document.querySelector('#search-progress *')",
+    )
+    found = browser.execute_script("return [...document.querySelectorAll('#search-results li a')].map(a => a.pathname)")
+    assert "/book/attention.html" in found
+
+
+def test_player_in_the_page_plays_and_moves_its_cursor(address, browser):
+    visit(browser, f"{address}/book/attention.html")
+    place = "return parseFloat(document.querySelector('.sermodules-player .sp-cursor').style.left)"
+    assert browser.execute_script(place) == 0
+    browser.find_element("css selector", ".sermodules-player .sp-button").click()
+    wait(browser, f"{place} > 5")
+    browser.find_element("css selector", ".sermodules-player .sp-button").click()
+    assert browser.execute_script("return document.querySelector('.sermodules-player audio').paused")
+
+
+#: Text of the article whose contrast with what lies behind it is below WCAG 2.1's level AA. Returns one example of each kind.
+FAINT = """
+  const parse = (text) => {
+    const numbers = text.match(/[\\d.]+/g).map(Number);
+    const scale = text.startsWith("color(") ? 255 : 1;
+    return [...numbers.slice(0, 3).map((x) => scale * x), numbers[3] ?? 1];
+  };
+  const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3])).concat(1);
+  const luminance = (colour) => {
+    const [r, g, b] = colour.map((v) => (v <= 10.02 ? v / 3294.6 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    const layers = [];
+    for (; element; element = element.parentElement) {
+      const style = getComputedStyle(element);
+      if (style.backgroundImage !== "none") return null;
+      layers.push(parse(style.backgroundColor));
+      if (layers.at(-1)[3] === 1) break;
+    }
+    return layers.reduceRight((under, layer) => over(layer, under), [255, 255, 255, 1]);
+  };
+  const found = {};
+  const texts = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement, text = texts.currentNode.textContent.trim();
+    const shown = element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+    const background = text && shown && !element.closest("svg, script, style") ? behind(element) : null;
+    if (!background) continue;
+    const style = getComputedStyle(element), size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    const [light, dark] = [over(parse(style.color), background), background].map(luminance).sort((p, q) => q - p);
+    const ratio = (light + 0.05) / (dark + 0.05);
+    if (ratio < (large ? 3 : 4.5)) found[`${style.color} on ${background.slice(0, 3).map(Math.round)}`] = text.slice(0, 40);
+  }
+  return found;
+"""
+
+
+def test_text_stands_out_in_light_and_in_dark(chapters, address, browser):
+    problems = []
+    for path in chapters:
+        visit(browser, f"{address}/{path.relative_to(HTML).as_posix()}")
+        for theme in ("light", "dark"):
+            features = [{"name": "prefers-color-scheme", "value": theme}]
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+            wait(browser, f"return document.documentElement.dataset.theme === '{theme}'")
+            problems += [f"{path.name}, {theme}: {faint}" for faint in browser.execute_script(FAINT).items()]
+    assert not problems
+    browser.execute_script("document.querySelector('article p').style.color = '#555'")
+    assert browser.execute_script(FAINT), "the script does not see faint text"
 
 
 @pytest.fixture
@@ -265,3 +423,40 @@ def test_inputs_digest_sees_content_names_and_removals(tmp_path):
     write("sermodules/__pycache__/a.pyc", "1")
     write("data/a.wav", "1")
     assert sermodules_book.inputs_digest(tmp_path) == seen[-1]
+
+
+def test_tables_are_computed(tmp_path):
+    assert sermodules_book.versions(tmp_path) == sermodules_book.run_times({}) == {}
+    (tmp_path / "requirements.txt").write_text("# a comment\nPyYAML==0.1\nnumpy==0.1\n-e .\n", encoding="utf-8")
+    table = sermodules_book.versions(tmp_path)["versions"].splitlines()
+    assert table[2:] == [f"| {name} | {importlib.metadata.version(name)} |" for name in ("numpy", "PyYAML")]
+    commands = sermodules_book.commands()["commands"]
+    assert "| `sermodules study run` | Do the runs of a study that are missing. |" in commands.splitlines()
+    assert "| `sermodules corpora` |" in commands
+    assert "`sermodules study` |" not in commands, "it does nothing by itself"
+
+
+def test_run_times_are_those_of_the_published_runs():
+    studies = sermodules_book.published_studies(ROOT)
+    results = studies["emodb-teaching"]
+    table = sermodules_book.run_times({"emodb-teaching": results})["run_times"]
+    rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| `emodb-teaching`")]
+    assert sum(int(row[1]) for row in rows) == len(results)
+    spent = [sum(r.provenance["seconds"].values()) - r.provenance.get("reused_seconds", 0) for r in results]
+    stated = [float(number) for number in re.findall(r"([\d.]+) hours of computing", table)]
+    assert sum(stated) == pytest.approx(sum(spent) / 3600, abs=0.05 * len(stated))
+    assert results[0].provenance["machine"]["processor"] in table
+
+
+def test_docstrings_become_text_that_may_stand_many_times_on_a_page():
+    def text(what, *lines):
+        sermodules_book.docstring(None, what, "module.name", None, None, lines := list(lines))
+        return "\n".join(lines)
+
+    returns = ("", "Returns", "-------", "Thing", "    It.")
+    references = ("", "References", "----------", '.. [1] D. Author, "A title",', "   2022.")
+    found = text("function", "Do it after [1]_, as `Thing` does.", *returns, *references)
+    assert "after [1], as `Thing` does" in found
+    assert ":returns: `Thing` -- It." in found
+    assert '1. \\D. Author, "A title",\n   2022.' in found
+    assert text("data", "Settings: a value each.") == "Settings: a value each."

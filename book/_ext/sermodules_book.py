@@ -1,19 +1,34 @@
-"""What this book asks of Sphinx beyond Jupyter Book: a cache that notices changes, and pages complete in themselves."""
+"""What this book asks of Sphinx beyond Jupyter Book.
+
+A cache that notices changes, chapters that run side by side, figures and tables that are computed and not typed, an API
+reference from numpydoc docstrings, and pages complete in themselves.
+"""
 
 import functools
 import hashlib
+import importlib.metadata
 import importlib.resources
+import inspect
 import logging
+import os
+import platform
+import re
 import shutil
 from pathlib import Path
 
+import click
+import pandas as pd
 import yaml
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
 from myst_nb.core.render import NbElementRenderer
+from sphinx.ext.napoleon import Config, NumpyDocstring
 from sphinx.util.fileutil import copy_asset
+from sphinx.util.nodes import make_refnode
 
-from sermodules import claims, paper, published, scores
+from sermodules import claims, paper, published, report, scores
+from sermodules.__main__ import main as command_line
+from sermodules.config import MODELS
 
 #: The parts of MathJax that a page can ask for, out of the 24 MB that the package ships.
 MATHJAX = (
@@ -30,6 +45,19 @@ INPUTS = ("sermodules/**/*.py", "studies/**/*", "results/**/*", "requirements.lo
 
 #: Functions of sphinx-thebe that write its scripts, which name another host, into every page; nothing here uses them.
 THEBE = ("init_thebe_core", "update_thebe_context")
+
+#: How docstrings are read: attributes and results as a list of names, as parameters are.
+NUMPYDOC = Config(napoleon_use_rtype=False, napoleon_custom_sections=[("Attributes", "params_style")])
+
+#: What is changed in them after that.
+REWRITTEN = (
+    (
+        r"^( *)\.\. \[(\d+)\] ",
+        r"\1\2. \\",
+    ),  # references become a numbered list: as footnotes all on the page would be number 1
+    (r"\[(\d+)\]_", r"[\1]"),
+    (r"(?<=[( ])\*([A-Z]\w+)\*(?=\)| --|$)", r"`\1`"),  # a type that is one class, which may be ours: see `reference`
+)
 
 
 def inputs_digest(root):
@@ -88,12 +116,16 @@ def paper_figures():
     return {name: text.replace(" ", "\N{NO-BREAK SPACE}") for name, text in figures.items()}
 
 
-def our_figures(root):
+def published_studies(root):
+    """Return the runs of each study that is published in the project, by the study's name."""
+    return {path.parent.name: published.load(path.parent) for path in sorted(Path(root).glob("results/*/SHA256SUMS"))}
+
+
+def our_figures(studies):
     """Return what the landing page says of the published study, by the name to write between double braces."""
-    folder = Path(root) / "results" / "emodb-teaching"
-    if not folder.is_dir():
+    results = studies.get("emodb-teaching")
+    if not results:
         return {}
-    results = published.load(folder)
     found = claims.ledger(scores.from_results(results)).set_index("id")
     main = found.loc["self-attention-beats-attention"]
     return {
@@ -104,15 +136,154 @@ def our_figures(root):
     }
 
 
+def choice_figures(root):
+    """Return what the deviation log says of the choice of preset `teaching`: what three more epochs gain in validation UAR."""
+    path = Path(root) / "results" / "teaching-choice.csv"
+    if not path.is_file():
+        return {}
+    rows = pd.read_csv(path).query("batch_size == 16 and learning_rate == 0.001")
+    best = [rows[rows["epoch"] <= last].groupby(["fold", "model"])["val_uar"].max().mean() for last in (12, 15)]
+    return {"choice_gain": f"{100 * (best[1] - best[0]):.1f} points".replace(" ", "\N{NO-BREAK SPACE}")}
+
+
+# --- tables: each is Markdown, by the name to write between double braces
+
+
+def _table(head, rows):
+    """Write a Markdown table; a column whose head begins with a number sign holds numbers."""
+    rule = ["---:" if name.startswith("#") else "---" for name in head]
+    lines = [[name.removeprefix("#") for name in head], rule, *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def versions(root):
+    """Return the versions that this environment has of what requirements.txt names, and the machine."""
+    path = Path(root) / "requirements.txt"
+    if not path.is_file():
+        return {}
+    names = re.findall(r"^([\w.-]+)==", path.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = [(name, importlib.metadata.version(name)) for name in sorted(names, key=str.lower)]
+    machine = f"Python {platform.python_version()} on {platform.system()}, {os.cpu_count()} cores"
+    return {"versions": _table(("package", "version"), rows), "machine": machine}
+
+
+def commands():
+    """Return the commands of the command line with the first sentence of their help."""
+    rows, waiting = [], [("sermodules", command_line)]
+    for name, command in waiting:
+        if isinstance(command, click.Group):
+            waiting += [(f"{name} {part}", member) for part, member in command.commands.items()]
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            rows.append((f"`{name}`", command.get_short_help_str(limit=200)))
+    return {"commands": _table(("command", "what it does"), sorted(rows))}
+
+
+def _environment(provenance):
+    machine, known, backend = provenance["machine"], provenance["versions"], provenance["backend"]
+    devices = ", ".join([f"{machine['cores']} cores ({machine['processor']})", *machine["accelerators"]])
+    return f"{devices}, {machine['system']}, {backend} {known[backend]}, Python {known['python']}"
+
+
+def _configuration(run):
+    attention = run["attention"] if run["attention"] != MODELS[run["model"]].get("attention", "seq_self") else ""
+    gender = f"gender: {run['gender']}" if run["model"] in report.PAPERS else ""
+    return ", ".join(filter(None, [report.NAMES.get(run["model"], run["model"]), attention, gender, run["settings"]]))
+
+
+def run_times(studies):
+    """Return what the runs of the published studies took, a table for each kind of machine."""
+    rows = []
+    for name, results in studies.items():
+        table = scores.from_results(results)
+        table["where"] = [_environment(result.provenance) for result in results]
+        table["what"] = [f"`{name}`: {_configuration(run)}" for _, run in table.iterrows()]
+        table["reused"] = [result.provenance.get("reused_seconds", 0.0) for result in results]
+        rows.append(table[["where", "what", "seconds", "reused"]].dropna())
+    if not rows:
+        return {}
+    texts = []
+    for where, runs in pd.concat(rows).groupby("where", sort=False):
+        times = runs.groupby("what", sort=False)["seconds"].agg(["size", "median", "min", "max"])
+        lines = [
+            (what, f"{t['size']:.0f}", f"{t['median']:.0f} ({t['min']:.0f}–{t['max']:.0f})")
+            for what, t in times.iterrows()
+        ]
+        table = _table(("study: configuration", "#runs", "#seconds a run"), lines)
+        hours = (runs["seconds"] - runs["reused"]).sum() / 3600
+        texts.append(f"**{where}:** {len(runs)} runs, {hours:.1f} hours of computing\n\n{table}")
+    return {"run_times": "\n\n".join(texts)}
+
+
+def chapter_times(cache, chapters, root):
+    """Return how long the cells of each chapter ran when the folder `cache` was filled."""
+    cache, rows = get_cache(str(cache)), []
+    for path in chapters:
+        if record := cache.get_cached_project_nb(str(path)):
+            rows.append((path.relative_to(root).with_suffix(""), record.data["execution_seconds"]))
+    lines = [(f"{{doc}}`/{name}`", f"{seconds:.0f}") for name, seconds in rows]
+    lines.append(("together", f"{sum(seconds for _, seconds in rows):.0f}"))
+    return {"chapter_times": _table(("chapter", "#seconds"), lines)}
+
+
+# --- the API reference
+
+
+def docstring(app, what, name, obj, options, lines):
+    """Turn a numpydoc docstring into reStructuredText."""
+    if what not in ("data", "attribute", "property"):  # theirs are one line, and its colon separates no type
+        lines[:] = NumpyDocstring(lines, NUMPYDOC, app, what, name, obj, options).lines()
+    text = "\n".join(lines)
+    for pattern, replacement in REWRITTEN:
+        text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
+    lines[:] = text.split("\n")
+
+
+def signature(app, what, name, obj, options, text, annotation):
+    """Give a Keras layer the signature of its ``__init__``: its ``__new__`` takes anything."""
+    if what == "class" and text == "(*args, **kwargs)":
+        parameters = list(inspect.signature(obj.__init__).parameters.values())[1:]
+        return str(inspect.Signature(parameters)), annotation
+    return None
+
+
+def reference(app, env, node, contnode):
+    """Link a name in a docstring that the module it stands in does not have, if only one thing in the package has it.
+
+    The words of a type ("sequence of float, length n") and the names of arguments are no references: they stay text.
+    """
+    if node.get("refdomain") != "py" or node["reftype"] not in ("class", "obj"):
+        return None
+    target = node["reftarget"]
+    if target[:1].isupper() or "." in target:
+        found = env.domains["py"].find_obj(env, node.get("py:module"), node.get("py:class"), target, None, 1)
+        if len(found) == 1:
+            name, entry = found[0]
+            return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, contnode, name)
+    return contnode
+
+
+# --- events
+
+
 def on_config(app, config):
-    """Hand the paper's and our figures to the text, bring the execution cache up to date, and unplug sphinx-thebe."""
-    config.myst_substitutions = {**config.myst_substitutions, **paper_figures(), **our_figures(app.srcdir)}
+    """Bring the execution cache up to date, hand figures and tables to the text, and unplug sphinx-thebe."""
     cache = app.outdir.parent / ".jupyter_cache"
     refresh_cache(cache, config.sermodules_inputs)
     toc = yaml.safe_load((Path(app.srcdir) / "_toc.yml").read_text(encoding="utf-8"))
     named = [toc["root"], *(chapter["file"] for part in toc.get("parts", []) for chapter in part["chapters"])]
     chapters = [path for name in named if (path := Path(app.srcdir) / f"{name}.ipynb").is_file()]
     execute_ahead(cache, chapters, config.nb_execution_timeout)
+    studies = published_studies(app.srcdir)
+    config.myst_substitutions = {
+        **config.myst_substitutions,
+        **paper_figures(),
+        **our_figures(studies),
+        **choice_figures(app.srcdir),
+        **versions(app.srcdir),
+        **commands(),
+        **run_times(studies),
+        **chapter_times(cache, chapters, app.srcdir),
+    }
     for listeners in app.events.listeners.values():
         for listener in list(listeners):
             if listener.handler.__module__ == "sphinx_thebe" and listener.handler.__name__ in THEBE:
@@ -133,6 +304,10 @@ def setup(app):
     """Register the extension; Sphinx reads every page anew when the inputs have changed."""
     NbElementRenderer.render_image = with_alt(NbElementRenderer.render_image)
     app.add_config_value("sermodules_inputs", inputs_digest(app.srcdir), "env", types=[str])
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("autodoc-process-docstring", docstring)
+    app.connect("autodoc-process-signature", signature)
+    app.connect("missing-reference", reference)
     app.connect("config-inited", on_config)
     app.connect("build-finished", on_finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
