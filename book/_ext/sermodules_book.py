@@ -41,7 +41,14 @@ MATHJAX = (
 )
 
 #: What a chapter's outputs depend on besides its own cells.
-INPUTS = ("sermodules/**/*.py", "sermodules/*.js", "sermodules/*.css", "studies/**/*", "results/**/*", "requirements.lock")
+INPUTS = (
+    "sermodules/**/*.py",
+    "sermodules/*.js",
+    "sermodules/*.css",
+    "studies/**/*",
+    "results/**/*",
+    "requirements.lock",
+)
 
 #: Functions of sphinx-thebe that write its scripts, which name another host, into every page; nothing here uses them.
 THEBE = ("init_thebe_core", "update_thebe_context")
