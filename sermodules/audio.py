@@ -60,7 +60,7 @@ def read(path):
     Notes
     -----
     A file counts as truncated if its header promises more than the file holds. An Ogg file promises nothing, so a
-    truncated one is just shorter.
+    truncated one is just shorter. So is one of AU, NIST, RF64, VOC, W64 and rarer formats: libsndfile takes what is there.
     """
     path = Path(path)
     try:
@@ -132,11 +132,18 @@ def durations(paths):
 
 def _duration(path):
     try:
-        info = soundfile.info(path)
+        if not Path(path).is_file():
+            return math.nan  # a pipe would be waited for
+        info = soundfile.info(_name(path))
     except (OSError, RuntimeError, TypeError, ValueError):
         return math.nan
     seconds = info.frames / info.samplerate if info.samplerate > 0 else math.nan
     return seconds if seconds <= MAX_SECONDS else math.nan
+
+
+def _name(path):
+    """Return a path as soundfile takes it: as text, a name that is not UTF-8 would fail."""
+    return os.fsencode(path) if os.name == "posix" else str(path)
 
 
 def _complaint(path):
@@ -161,7 +168,7 @@ def _decode(path):
     size = path.stat().st_size
     if size == 0:
         raise AudioError(f"{path}: empty: the file has 0 bytes")
-    source = path
+    source = _name(path)
     if (chunk := _sample_chunk(path, size)) is not None:
         promised, held, offset, container_is_right = chunk
         if promised == 0 and held > 0 and not container_is_right:

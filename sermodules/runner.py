@@ -18,6 +18,9 @@ from pathlib import Path
 
 from sermodules.config import RunConfig
 
+#: Seconds without an order after which the process ends: its driver may have been killed, and who started it lives on.
+IDLE = 600
+
 
 class RunnerDied(Exception):
     """The process ended before its run did."""
@@ -113,7 +116,7 @@ def _do(config, folder, notebook):
 
 
 def _orders():
-    """Yield the orders; end the process as soon as whoever gives them is gone, even in the middle of a run."""
+    """Yield the orders; end the process if none has come for long, and, even in a run, if whoever gives them is gone."""
     lines = queue.SimpleQueue()
 
     def read():
@@ -123,7 +126,10 @@ def _orders():
 
     threading.Thread(target=read, daemon=True).start()
     while True:
-        yield json.loads(lines.get())
+        try:
+            yield json.loads(lines.get(timeout=IDLE))
+        except queue.Empty:
+            os._exit(0)
 
 
 def main():

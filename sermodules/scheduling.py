@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import tempfile
+import threading
 import time
 from collections import Counter, deque
 from contextlib import contextmanager
@@ -28,7 +29,15 @@ PACKAGES = ("keras", "tensorflow", "jax", "numpy", "librosa", "scikit-learn", "o
 #: A run whose process dies is done again, so many times in all.
 ATTEMPTS = 3
 
-_RUNNERS = {}  # of this process, by the worker that uses it
+#: Seconds after which a worker looks again whether anybody still waits for its run.
+LOOK_AGAIN = 5
+
+#: Seconds after which a study says that no worker has answered.
+UNANSWERED = 60
+
+_GONE = "the scheduler is gone. Finished runs are kept: start the scheduler and its workers, then the study again."
+
+_RUNNERS = {}  # of this process, by the worker that uses it and the driver for which it was started
 
 
 def environment():
@@ -72,13 +81,15 @@ def probe(expected, digests):
     return problems
 
 
-def execute(settings, notebook=None):
+def execute(settings, driver, notebook=None):
     """Do one run.
 
     Parameters
     ----------
     settings : dict
         A `RunConfig`.
+    driver : str
+        Who wants it. A worker has a process of its own for each driver, so that one can stop its runs without the other's.
     notebook : str, optional
         See `Runner.run`.
 
@@ -90,17 +101,17 @@ def execute(settings, notebook=None):
     """
     from distributed import get_worker
 
-    began, config, worker = time.perf_counter(), RunConfig(**settings), get_worker().address
-    runner = _RUNNERS.get(worker)
-    if runner is None or runner.threads != config.threads:
-        stop(worker)
-        runner = _RUNNERS[worker] = Runner(config.threads)
-    with tempfile.TemporaryDirectory(prefix="sermodules-") as name:
+    began, config, worker = time.perf_counter(), RunConfig(**settings), get_worker()
+    runner = _RUNNERS.get((worker.address, driver))
+    if runner is None or runner.threads != config.threads or runner.process.poll() is not None:
+        stop(driver, worker.address)
+        runner = _RUNNERS[worker.address, driver] = Runner(config.threads)
+    with tempfile.TemporaryDirectory(prefix="sermodules-") as name, _stopped_if_unwanted(runner, worker):
         folder = Path(name)
         try:
             answer = runner.run(config, folder, notebook)
         except RunnerDied:
-            stop(worker)
+            stop(driver, worker.address)
             return {"died": True}
         files = {path.name: path.read_bytes() for path in (folder / config.run_id).glob("*")}
         if (folder / "run.ipynb").is_file():
@@ -108,10 +119,28 @@ def execute(settings, notebook=None):
     return answer | {"files": files, "seconds": time.perf_counter() - began}
 
 
-def stop(worker=None):
-    """End the process of a worker, or those of all workers in this process, and what they are doing."""
-    for address in [worker] if worker else list(_RUNNERS):
-        if runner := _RUNNERS.pop(address, None):
+@contextmanager
+def _stopped_if_unwanted(runner, worker):
+    """Stop a run that nobody waits for any more, because its driver was killed or the scheduler is gone."""
+    task, ended = worker.state.tasks[worker.get_current_task()], threading.Event()
+
+    def watch():
+        while not ended.wait(LOOK_AGAIN):
+            if task.state == "cancelled" or worker.status.name in ("closing", "closed"):
+                runner.stop()
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def stop(driver, worker=None):
+    """End what was started for a driver, by one worker or by all workers in this process, and what it is doing."""
+    for key in list(_RUNNERS):
+        if key[1] == driver and worker in (None, key[0]) and (runner := _RUNNERS.pop(key, None)):
             runner.stop()
 
 
@@ -140,9 +169,11 @@ def connect(count=None, scheduler=None, scheduler_file=None):
     import dask
     from distributed import Client, LocalCluster
 
-    quiet = {"distributed.worker.daemon": True, "logging": {"distributed": "critical"}}
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with dask.config.set(quiet):
+    options = {"distributed.worker.daemon": True, "logging": {"distributed": "critical"}}
+    options["distributed.comm.timeouts.connect"] = "10s"  # so long it takes to see that the scheduler is gone
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with dask.config.set(options):
         if scheduler or scheduler_file:
             where = {"address": scheduler} if scheduler else {"scheduler_file": str(scheduler_file)}
             try:
@@ -164,8 +195,9 @@ def connect(count=None, scheduler=None, scheduler_file=None):
         try:
             yield client
         finally:
-            with contextlib.suppress(OSError, TimeoutError):
-                client.run(stop)
+            with contextlib.suppress(OSError):
+                if client.status == "running":
+                    client.run(stop, client.id)
             client.close()
             if cluster is not None:
                 cluster.close()
@@ -192,7 +224,7 @@ class Pool:
         self.trainings, self.last = trainings, {}  # last: of each worker, the training that it has at hand
         self.probes, self.fit, self.refused = {}, set(), {}
         self.running = {}  # of each busy worker: its future and configuration
-        self.seen = None
+        self.seen, self.began, self.told = None, time.monotonic(), False
 
     def compute(self, missing):
         """Do runs.
@@ -211,7 +243,7 @@ class Pool:
         Raises
         ------
         StudyError
-            If every worker is refused.
+            If every worker is refused, or the scheduler is gone.
         """
         waiting, attempts, died = deque(missing), Counter(), []
         try:
@@ -231,7 +263,8 @@ class Pool:
                     config = self._next(waiting, address)
                     waiting.remove(config)
                     attempts[config] += 1
-                    self.running[address] = self._submit(address, execute, config.to_dict(), self.notebook), config
+                    order = config.to_dict(), self.client.id, self.notebook
+                    self.running[address] = self._submit(address, execute, *order), config
                 if idle:
                     yield None, {}
                 died = []
@@ -253,12 +286,25 @@ class Pool:
         self.last[address] = self.trainings[chosen]
         return chosen
 
+    def _ask(self, function, *arguments, **options):
+        """Call something of Dask's; the study ends if the scheduler does not answer."""
+        from distributed import CancelledError
+
+        try:
+            if self.client.status == "running":
+                return function(*arguments, **options)
+        except TimeoutError:
+            raise
+        except (OSError, CancelledError) as error:
+            raise StudyError(_GONE) from error
+        raise StudyError(_GONE)
+
     def _submit(self, address, function, *arguments):
-        return self.client.submit(function, *arguments, workers=[address], pure=False, retries=0)
+        return self._ask(self.client.submit, function, *arguments, workers=[address], pure=False, retries=0)
 
     def _look(self):
         """Return the addresses of all workers that are there, and ask each new one whether it is fit."""
-        there = set(self.client.nthreads())
+        there = set(self._ask(self.client.nthreads))
         if not there and self.seen != there:
             self.report("no worker is there: waiting for one")
         self.seen = there
@@ -267,15 +313,19 @@ class Pool:
         for address, future in list(self.probes.items()):
             if address not in there:
                 self.probes.pop(address).cancel()
-            elif future.done():
+            elif (problems := self._outcome(future)) is not None:
                 del self.probes[address]
-                problems = [f"it failed: {future.exception()}"] if future.status != "finished" else future.result()
+                if isinstance(problems, Exception):
+                    problems = [f"it failed: {problems}"]
                 if problems:
                     self.refused[address] = "; ".join(problems)
                     self.report(f"worker {address} is not used: {self.refused[address]}")
                 else:
                     self.fit.add(address)
         self.fit &= there
+        if self.probes and not self.fit and not self.told and time.monotonic() - self.began > UNANSWERED:
+            self.told = True
+            self.report("no worker has answered yet: they may be busy with another study")
         if there and there <= set(self.refused):
             refusals = "\n".join(f"{address}: {self.refused[address]}" for address in sorted(there))
             raise StudyError(f"no worker can do this study.\n{refusals}")
@@ -285,9 +335,6 @@ class Pool:
         """Take the runs back whose workers are gone."""
         for address in set(self.running) - there:
             future, config = self.running.pop(address)
-            if future.status == "finished":  # its answer came in time
-                self.running[address] = future, config
-                continue
             future.cancel()
             yield config
 
@@ -296,24 +343,33 @@ class Pool:
         from distributed import wait
 
         futures = [future for future, _ in self.running.values()] + list(self.probes.values())
-        try:
-            if futures:
-                wait(futures, timeout=1, return_when="FIRST_COMPLETED")
-            else:
-                time.sleep(1)
-        except TimeoutError:
-            pass
-        ended = [address for address, (future, _) in self.running.items() if future.status != "pending"]
-        for address in ended:
-            future, config = self.running.pop(address)
-            if future.status == "finished":
-                yield config, future.result()
-            elif future.status == "error":  # not of the run, whose errors `execute` returns
-                yield config, _failure(f"the worker {address} failed: {future.exception()}")
-            else:
-                raise StudyError("the scheduler is gone. Finished runs are kept: start the study again.")
+        if futures:
+            with contextlib.suppress(TimeoutError):
+                self._ask(wait, futures, timeout=1, return_when="FIRST_COMPLETED")
+        else:
+            time.sleep(1)
+        ended = False
+        for address, (future, config) in list(self.running.items()):
+            if (answer := self._outcome(future)) is None:
+                continue
+            ended = True
+            del self.running[address]
+            if isinstance(answer, Exception):  # not of the run, whose errors `execute` returns
+                answer = _failure(f"the worker {address} failed: {answer}")
+            yield config, answer
         if not ended:
             yield None, {}
+
+    def _outcome(self, future):
+        """Return what a function returned or raised; None if it goes on, or if its worker died before it handed it over."""
+        if future.status == "cancelled":
+            raise StudyError(_GONE)
+        if future.status == "error":
+            return self._ask(future.exception)
+        if future.status == "finished":
+            with contextlib.suppress(TimeoutError):
+                return self._ask(future.result, timeout=30)
+        return None
 
 
 def _failure(error):

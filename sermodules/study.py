@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from sermodules import corpora, features, protocol, scheduling, store
 from sermodules.baselines import svm
 from sermodules.config import LISTENS, RunConfig, refuse_empty, trains_as
-from sermodules.errors import ConfigError, CorpusError, SermodulesError, StoreError
+from sermodules.errors import ConfigError, CorpusError, SermodulesError, StoreError, StudyError
 from sermodules.paths import project_root, runs_root
 
 #: Files of the engine in a folder of runs: who is at work, how far it is, and what it did.
@@ -226,7 +226,8 @@ def run(
     Raises
     ------
     SermodulesError
-        If the corpus, the audio, the workers or the folder of runs cannot be used, or another study is running into it.
+        If the corpus, the audio, the workers or the folder of runs cannot be used, another study is running into it, or the
+        corpus changes or the scheduler is lost while the study runs.
     """
     out = Path(out or runs_root()).resolve()
     source = notebook().read_text(encoding="utf-8") if notebooks else None
@@ -262,7 +263,7 @@ def run(
             pool = scheduling.Pool(client, source, digests, _trainings(missing, tables), progress.tell)
             for config, answer in pool.compute(missing):
                 if config is not None:
-                    progress.end(config, answer, _keep(config, answer, out))
+                    progress.end(config, answer, _keep(config, answer, out, digests))
                 progress.show([_name(config) for _, config in pool.running.values()])
         progress.sum_up(None if scheduler or scheduler_file else count)
         return progress.failed
@@ -320,10 +321,16 @@ def _error(config, out):
         return None
 
 
-def _keep(config, answer, out):
+def _keep(config, answer, out, digests):
     """Write what a worker sent: a run, or the record of a failed one. Return the run's result, or None."""
     record = out / "failed" / f"{config.run_id}.json"
     if "error" not in answer:
+        provenance = json.loads(answer["files"].get("provenance.json", "{}"))
+        if (config.reading, provenance.get("corpus_digest")) not in digests:
+            raise StudyError(
+                f"the recordings or labels of {config.corpus} changed while the study ran. {config.run_id} was not stored; "
+                "finished runs are kept. Bring the old files back, then start the study again."
+            )
         folder = store.write(answer["files"], config, out)
         for path in (record, record.with_suffix(".ipynb")):
             path.unlink(missing_ok=True)

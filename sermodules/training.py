@@ -26,7 +26,7 @@ from sermodules.paths import code_digest, project_root
 UNDERSAMPLED = 300
 
 #: What the weights of all epochs of a training may take (bytes) to be kept for the next run of the process.
-SHARED_LIMIT = 2**31
+SHARED_LIMIT = 2**32
 
 #: By the value of ``RunConfig.optimizer``: from a learning rate to an optimizer.
 OPTIMIZERS = {

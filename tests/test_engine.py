@@ -1,13 +1,17 @@
 """The engine of studies: warm workers, clusters, and what happens when something is killed, full, missing or tampered with."""
 
+import ast
 import contextlib
 import json
 import os
+import pickle
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,11 +21,13 @@ import pytest
 import yaml
 from conftest import write_tones
 
-from sermodules import scheduling, store, study, training
-from sermodules.errors import ConfigError, StudyError
+from sermodules import published, scheduling, store, study, training
+from sermodules.errors import ConfigError, SermodulesError, StoreError, StudyError
 
+ROOT = Path(__file__).parents[1]
 TINY = {"preset": "smoke", "width": 1 / 64, "conv_layers": 1, "epochs": 1, "gender": "none"}
 QUICK = {"preset": "smoke", "model": "stratified"}
+ENDLESS = TINY | {"epochs": 10_000, "patience": 10_000}  # hours, if it is not stopped
 
 
 def write(folder, **content):
@@ -70,6 +76,37 @@ def notebook_of(path, *cells):
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
     return path
+
+
+@contextlib.contextmanager
+def cluster(folder, *workers):
+    """Start a Dask scheduler on loopback and workers, each of which is given as its environment; yield the file and both.
+
+    A worker does two runs at a time, so that two drivers can be at work on it. It works in a folder of its own.
+    """
+    dask, file = [sys.executable, "-m", "dask"], folder / "scheduler.json"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    here = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
+    processes = [subprocess.Popen([*dask, "scheduler", *here, "--scheduler-file", str(file)], **quiet)]
+    try:
+        wait_until(lambda: file.is_file() and file.read_text())
+        command = [*dask, "worker", "--scheduler-file", str(file), "--nthreads", "2", "--no-nanny", "--no-dashboard"]
+        for number, environment in enumerate(workers):
+            (own := folder / f"worker {number}").mkdir()
+            processes.append(
+                subprocess.Popen([*command, "--local-directory", str(own)], cwd=own, env=environment, **quiet)
+            )
+        yield file, *map(psutil.Process, [process.pid for process in processes])
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def runners(process):
+    """Return the processes below this one that do runs."""
+    found = process.children(recursive=True)
+    return [child for child in found if "sermodules.runner" in _command(child)]
 
 
 def test_a_worker_starts_every_notebook_afresh(tmp_path):
@@ -188,7 +225,7 @@ def _command(process):
         return []
 
 
-def test_a_run_that_kills_its_workers_fails_and_the_others_go_on(tmp_path, tones, monkeypatch):
+def test_run_that_kills_its_process(tmp_path, tones, monkeypatch):
     source = notebook_of(
         tmp_path / "dies.ipynb",
         "import os, signal\nif fold == 1:\n    os.kill(os.getpid(), 9)",
@@ -208,7 +245,7 @@ def test_a_run_that_kills_its_workers_fails_and_the_others_go_on(tmp_path, tones
     assert only_runs(plan, out) and not list((out / "failed").iterdir())
 
 
-def test_failed_runs_are_recorded_with_their_traceback(tmp_path, tones):
+def test_failed_runs_are_recorded(tmp_path, tones):
     plan, out = study.load(write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1, 9])), tmp_path / "runs"
     failed = study.run(plan, out, 1, notebooks=False, report=lambda line: None)
     assert [config.fold for config in failed] == [9]
@@ -217,35 +254,121 @@ def test_failed_runs_are_recorded_with_their_traceback(tmp_path, tones):
     assert record["config"]["fold"] == 9
 
 
-def test_three_workers_of_a_cluster_one_of_them_killed(tmp_path, tones):
+def test_killed_worker_of_a_cluster(tmp_path, tones):
     """A scheduler and three workers on loopback, which share no folder with the driver; one dies, one has another package."""
     path = write(tmp_path, settings={"corpus": tones, **QUICK}, seeds=[1, 2, 3, 4, 5])
-    plan, out, dask = study.load(path), tmp_path / "runs", [sys.executable, "-m", "dask"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    file = tmp_path / "scheduler.json"
-    here = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
-    processes = [subprocess.Popen([*dask, "scheduler", *here, "--scheduler-file", str(file)], **quiet)]
-    try:
-        wait_until(lambda: file.is_file() and file.read_text())
-        worker = [*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-        backends = (os.environ, os.environ, os.environ, os.environ | {"KERAS_BACKEND": "jax"})
-        for number, environment in enumerate(backends):
-            folder = tmp_path / f"worker {number}"
-            folder.mkdir()
-            processes.append(
-                subprocess.Popen([*worker, "--local-directory", str(folder)], cwd=folder, env=environment, **quiet)
-            )
+    plan, out = study.load(path), tmp_path / "runs"
+    with cluster(tmp_path, *[os.environ] * 3, os.environ | {"KERAS_BACKEND": "jax"}) as (file, _, first, *_):
         running = driver(path, out, "--scheduler-file", str(file))
         wait_until(lambda: len(study.done(plan, out)) >= 5)
-        processes[1].kill()
+        first.kill()
         told, errors = running.communicate(timeout=240)
         assert running.returncode == 0, told + errors
         assert only_runs(plan, out) and len(study.done(plan, out)) == 20
         assert told.count("is not used: KERAS_BACKEND is jax, here it is tensorflow") == 1
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+
+
+def in_progress(out, done=0):
+    """Tell that a study goes on, with so many runs done and one under way."""
+    state = study.progress(out)
+    return state and state["done"] >= done and state["running"]
+
+
+def test_scheduler_that_dies(tmp_path, tones):
+    """Nothing hangs, no process stays, and what is finished is kept. So is it if the scheduler is stopped in good order."""
+    grid = [{"model": ["stratified"]}, {name: [value] for name, value in ENDLESS.items()}]
+    path = write(tmp_path, settings={"corpus": tones, "preset": "smoke"}, grid=grid, folds=[1])
+    plan, out, kept = study.load(path), tmp_path / "runs", {}
+    for number, end in enumerate((signal.SIGKILL, signal.SIGTERM)):
+        (tmp_path / str(number)).mkdir()
+        with cluster(tmp_path / str(number), os.environ) as (file, scheduler, worker):
+            running = driver(path, out, "--scheduler-file", str(file))
+            wait_until(lambda worker=worker: in_progress(out, 1) and runners(worker))
+            below = [*runners(worker), *psutil.Process(running.pid).children(recursive=True), worker]
+            scheduler.send_signal(end)
+            began = time.monotonic()
+            _, errors = running.communicate(timeout=60)
+            assert time.monotonic() - began < 30
+            assert running.returncode == 1 and "Traceback" not in errors
+            assert errors.strip() == "Error: " + scheduling._GONE
+            _, alive = psutil.wait_procs(below, timeout=30)
+            assert not alive  # the worker gives up as well
+        assert list(study.done(plan, out)) == [plan.configs[0]]
+        assert kept.items() <= (kept := contents(out)).items()
+
+
+def test_two_drivers_share_a_worker(tmp_path, tones, monkeypatch):
+    slow = notebook_of(
+        tmp_path / "slow.ipynb",
+        f"import pathlib, time\nfolder = pathlib.Path({str(tmp_path)!r})",
+        "with (folder / 'begun').open('a') as file:\n    file.write('x')",
+        "while not (folder / 'go').exists():\n    time.sleep(0.1)",
+        "from sermodules import training\nfrom sermodules.config import RunConfig\n"
+        "training.run(RunConfig.from_notebook(globals()), out, report=False)",
+    )
+    monkeypatch.setattr(study, "notebook", lambda: slow)
+    path = write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1])
+    plan, failed = study.load(path), []
+    with cluster(tmp_path, os.environ) as (file, _, worker):
+        options = {"scheduler_file": file, "report": lambda line: None}
+        first = threading.Thread(target=lambda: failed.append(study.run(plan, tmp_path / "first", **options)))
+        first.start()
+        wait_until((tmp_path / "begun").exists)
+        [busy] = runners(worker)
+        second = sermodules("study", "run", path, "--out", tmp_path / "second", "--scheduler-file", file)
+        assert second.returncode == 0, second.stdout + second.stderr
+        wait_until(lambda: runners(worker) == [busy])  # the second driver's own process is gone, the first's is not
+        (tmp_path / "go").touch()
+        first.join(timeout=120)
+        assert failed == [{}] and (tmp_path / "begun").read_text() == "x"  # it was done once, without a break
+        wait_until(lambda: not runners(worker))
+    assert only_runs(plan, tmp_path / "first") and only_runs(plan, tmp_path / "second")
+
+
+def test_killed_driver_of_a_cluster(tmp_path, tones):
+    endless = write(tmp_path, settings={"corpus": tones, **ENDLESS}, folds=[1])
+    (tmp_path / "quick").mkdir()
+    quick = write(tmp_path / "quick", settings={"corpus": tones, **QUICK}, folds=[1])
+    with cluster(tmp_path, os.environ) as (file, _, worker):
+        running = driver(endless, tmp_path / "runs", "--scheduler-file", str(file))
+        wait_until(lambda: in_progress(tmp_path / "runs") and runners(worker))
+        running.kill()
+        running.communicate()
+        wait_until(lambda: not runners(worker), 30)  # nobody waits for this run any more
+        again = sermodules("study", "run", quick, "--out", tmp_path / "others", "--scheduler-file", file)
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert worker.is_running()
+
+
+def test_a_process_that_gets_no_more_orders_ends():
+    code = "from sermodules import runner; runner.IDLE = 1; next(runner._orders())"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+    assert process.wait(60) == 0  # although its standard input is still open
+
+
+def test_waiting_for_workers_is_said_once(monkeypatch):
+    class Client:
+        status, there = "running", {}
+
+        def nthreads(self):
+            return self.there
+
+        def submit(self, *arguments, **options):
+            return type("Future", (), {"status": "pending"})()
+
+    lines = []
+    client = Client()
+    pool = scheduling.Pool(client, None, [], {}, lines.append)
+    pool._look()
+    pool._look()
+    assert lines == ["no worker is there: waiting for one"]
+    client.there = {"tcp://1": 1}
+    pool._look()
+    assert len(lines) == 1
+    monkeypatch.setattr(scheduling, "UNANSWERED", -1)
+    pool._look()
+    pool._look()
+    assert lines[1:] == ["no worker has answered yet: they may be busy with another study"]
 
 
 def test_no_scheduler_and_no_fit_worker(tmp_path, tones, monkeypatch):
@@ -283,7 +406,7 @@ def test_status_from_another_terminal(tmp_path, tones):
     assert study.progress(out) is None and "[1/3] model2" in (out / study.LOG).read_text()
 
 
-def test_damaged_runs_are_found_and_done_again_on_request(tmp_path, tones):
+def test_damaged_runs(tmp_path, tones):
     path, out = write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1, 2, 3]), tmp_path / "runs"
     plan = study.load(path)
     study.run(plan, out, 1, report=lambda line: None)
@@ -302,31 +425,89 @@ def test_damaged_runs_are_found_and_done_again_on_request(tmp_path, tones):
     assert third.is_dir()
 
 
-def test_a_full_disk_is_named_and_the_study_goes_on_when_there_is_room(tmp_path, tones):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip("no right to mount a small tmpfs here: the disk cannot be filled")
+@contextlib.contextmanager
+def disk(folder, options):
+    """Mount a small tmpfs; yield it and a function that mounts it again with other options."""
+    folder.mkdir()
+
+    def mount(options):
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        return subprocess.run(command, capture_output=True, check=False).returncode
+
+    if not shutil.which("mount") or mount(options):
+        pytest.skip("no right to mount a small tmpfs here")
     try:
-        plan = study.load(write(tmp_path, settings={"corpus": tones, **QUICK}, seeds=[1, 2]))
-        path = tmp_path / "s.yaml"
-        full = sermodules("study", "run", path, "--out", disk / "runs", "--workers", "1")
+        yield folder, lambda options: mount(f"remount,{options}")
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_full_disk_of_runs(tmp_path, tones):
+    plan = study.load(write(tmp_path, settings={"corpus": tones, **QUICK}, seeds=[1, 2]))
+    path = tmp_path / "s.yaml"
+    with disk(tmp_path / "disk", "size=100k") as (folder, mount):
+        out = folder / "runs"
+        full = sermodules("study", "run", path, "--out", out, "--workers", "1")
         assert full.returncode == 1 and "No space left on device" in full.stderr and "Traceback" not in full.stderr
-        finished = study.done(plan, disk / "runs")
+        finished = study.done(plan, out)
         assert len(finished) < 8
-        assert {p.name for p in (disk / "runs").iterdir() if not p.name.startswith((".", "study.log"))} == {
+        assert {p.name for p in out.iterdir() if not p.name.startswith((".", "study.log"))} == {
             config.run_id for config in finished
         }
-        kept = contents(disk / "runs")
-        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
-        again = sermodules("study", "run", path, "--out", disk / "runs", "--workers", "1")
+        kept = contents(out)
+        assert mount("size=20m") == 0
+        again = sermodules("study", "run", path, "--out", out, "--workers", "1")
         assert again.returncode == 0, again.stdout + again.stderr
-        assert only_runs(plan, disk / "runs") and kept.items() <= contents(disk / "runs").items()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        assert only_runs(plan, out) and kept.items() <= contents(out).items()
+
+
+def test_read_only_results(tmp_path, tones):
+    path = write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1])
+    with disk(tmp_path / "disk", "size=20m") as (folder, mount):
+        assert sermodules("study", "run", path, "--out", folder, "--no-notebooks").returncode == 0
+        assert mount("ro") == 0
+        told = sermodules("study", "status", path, "--out", folder, "--verify")
+        assert told.returncode == 0 and "1 of 1 runs are done" in told.stdout
+        told = sermodules("study", "report", path, "--out", folder, "--to", tmp_path / "report")
+        assert told.returncode == 0, told.stderr
+        told = sermodules("study", "run", path, "--out", folder)
+        assert told.returncode == 1 and "Choose another folder with --out" in told.stderr
+        assert "Traceback" not in told.stderr
+
+
+def test_replaced_corpus_file(tmp_path):
+    corpus = write_tones(tmp_path / "corpus")
+    plan = study.load(write(tmp_path, settings={"corpus": f"table:{corpus}", **QUICK}, folds=[1, 2]))
+    file, other, out = corpus.parent / "B1_sad_0.wav", corpus.parent / "B1_sad_1.wav", tmp_path / "runs"
+    old = file.read_bytes()
+
+    def report(line):
+        if line.startswith("[1/2]"):  # the first run is stored, the second has not begun
+            file.write_bytes(other.read_bytes())
+
+    with pytest.raises(StudyError, match="changed while the study ran"):
+        study.run(plan, out, 1, notebooks=False, report=report)
+    assert list(study.done(plan, out)) == [plan.configs[0]]
+    with pytest.raises(StoreError, match="made from other recordings or labels"):  # the next time it is noticed at once
+        study.run(plan, out, 1, notebooks=False, report=lambda line: None)
+    file.write_bytes(old)
+    assert not study.run(plan, out, 1, notebooks=False, report=lambda line: None)
+    assert only_runs(plan, out)
+
+
+def test_code_in_names_is_text(tmp_path):
+    """Parameters become code of the notebook: a folder may have any name, and what it spells is not done."""
+    name = "'\"); open('done', 'w') #{out}$(touch done)`touch done`\\\nopen('done', 'w')"
+    corpus = write_tones(tmp_path / name).rename(tmp_path / name / f"{name.replace(chr(10), '')}.csv")
+    path = write(tmp_path, settings={"corpus": f"table:{corpus}", **QUICK}, folds=[1])
+    told = sermodules("study", "run", path, "--out", tmp_path / f"{name} out", cwd=tmp_path)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert only_runs(study.load(path), tmp_path / f"{name} out")
+    settings = {"corpus": f"table:{corpus}", **QUICK, "x = open('done', 'w')": 1}
+    path = write(tmp_path, settings=settings, folds=[1])
+    told = sermodules("study", "run", path, "--out", tmp_path / "refused", cwd=tmp_path)
+    assert told.returncode == 1 and "unknown parameter" in told.stderr and not (tmp_path / "refused").exists()
+    assert not list(tmp_path.rglob("done"))
 
 
 def test_no_home_and_strange_folders(tmp_path):
@@ -355,9 +536,81 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, tones):
         ("name: " + "[" * 2000, "valid YAML"),
     ],
 )
-def test_hostile_study_files_are_refused_before_anything_runs(tmp_path, text, words):
+def test_hostile_study_files(tmp_path, text, words):
     path = tmp_path / "s.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=words) as caught:
         study.load(path)
     assert len(str(caught.value)) < 5000
+
+
+class Bomb:
+    """Whoever unpickles it makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_reading_results_never_unpickles(tmp_path, tones):
+    """Every file of a run and of a published study is replaced by a pickle, with digests that agree."""
+    path, out, mark = (
+        write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1]),
+        tmp_path / "runs",
+        tmp_path / "mark",
+    )
+    plan = study.load(path)
+    assert not study.run(plan, out, 1, report=lambda line: None)
+    published.publish(plan, path, out, tmp_path / "published")
+    pickles = [pickle.dumps(Bomb(mark), protocol) for protocol in (0, 4)]
+    for content in pickles:
+        pickle.loads(content)
+        assert mark.exists()
+        mark.unlink()
+    readers = {
+        out / plan.configs[0].run_id: (store.load, store.verify, lambda folder: study.results(plan, folder.parent)),
+        tmp_path / "published": (published.load, published.verify, published.plan),
+    }
+    for folder, functions in readers.items():
+        for file in sorted(folder.iterdir()):
+            old, sums = file.read_bytes(), (folder / store.SUMS).read_text()
+            for content in pickles:
+                file.write_bytes(content)
+                if file.name != store.SUMS:
+                    lines = [f"{store._sha256(folder / line[66:])}  {line[66:]}" for line in sums.splitlines()]
+                    (folder / store.SUMS).write_text("\n".join([*lines, ""]))
+                for function in functions:
+                    with contextlib.suppress(SermodulesError, ValueError, KeyError):
+                        function(folder)
+            file.write_bytes(old)
+            (folder / store.SUMS).write_text(sums)
+        assert all(function(folder) is not None for function in functions)
+    for name in (study.STATE, study.LOG):
+        (out / name).write_bytes(pickles[0])
+    study.progress(out)
+    study.status(plan, out)
+    assert not mark.exists()
+
+
+def test_the_package_has_no_code_that_unpickles_or_evaluates():
+    modules = {"pickle", "cloudpickle", "dill", "shelve", "marshal", "jsonpickle"}
+    calls = re.compile(r"eval|exec|.*\b(read_pickle|load_model|unsafe_load)|joblib\.load|yaml\.(full_)?load")
+    for path in (ROOT / "sermodules").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [getattr(node, "module", None) or "", *(name.name for name in node.names)]
+                assert not modules & {name.split(".")[0] for name in names}, path
+            if isinstance(node, ast.Call):
+                called, options = ast.unparse(node.func), {option.arg: option.value for option in node.keywords}
+                assert not calls.fullmatch(called), f"{path}:{node.lineno}"
+                if called == "np.load":
+                    assert ast.unparse(options["allow_pickle"]) == "False", f"{path}:{node.lineno}"
+
+
+def test_the_tests_that_the_book_names_exist():
+    text = "".join((ROOT / "book" / name).read_text(encoding="utf-8") for name in ("cluster.md", "troubleshooting.md"))
+    named = set(re.findall(r"`(test_\w+)`", text))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    assert len(named) > 15 and named <= set(re.findall(r"^def (test_\w+)\(", source, re.MULTILINE))

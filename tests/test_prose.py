@@ -134,7 +134,6 @@ LISTED = {
         "what fits into about a minute",
     ),
     "a size to prepare for": ("5 GB of disk", "(40 MB)"),
-    "measured once, and typed: better computed where the page is built": ("60 epochs take 2.24 GB",),
 }
 
 PHRASES = tuple(phrase for phrases in LISTED.values() for phrase in phrases)

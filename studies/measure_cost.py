@@ -1,0 +1,217 @@
+"""Measure how fast this machine trains and predicts, and say what the full IEMOCAP grid would cost on such machines.
+
+    python studies/measure_cost.py
+    python studies/measure_cost.py --preset teaching --threads 1
+    KERAS_BACKEND=jax python studies/measure_cost.py --precision mixed_bfloat16
+
+It needs no corpus: the segments are random numbers of the right shape, and a step takes as long with them. Nothing else should
+run on the machine meanwhile, unless the study will share it too. The table has a line a configuration of
+``studies/iemocap.yaml``, and one for all. Its hours are an upper bound of training and predicting alone: every run goes through
+all of its epochs. They leave out importing the backend, features, the notebook, and the time in which workers wait.
+"""
+
+import math
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+from scipy import stats
+from tabulate import tabulate
+
+from sermodules import models, protocol, study, training
+from sermodules.backend import keras
+from sermodules.config import PRESETS, RunConfig, trains_as
+from sermodules.corpora.iemocap import COUNTS
+from sermodules.features import BANDS, CHANNELS
+from sermodules.parts import Part
+from sermodules.segments import FRAMES
+
+STUDY = Path(__file__).with_name("iemocap.yaml")
+#: Mean and median length (s) of the 2280 improvised utterances of the four classes.
+MEAN, MEDIAN = 4.38, 3.49
+SECONDS = 3.0  # of a segment
+
+
+def segments_per_utterance(mean=MEAN, median=MEDIAN):
+    """Estimate how many segments the segmentation "padded_tail" makes of an utterance.
+
+    Parameters
+    ----------
+    mean, median : float
+        Of the utterances' length (s).
+
+    Returns
+    -------
+    float
+        The mean of length / 3 s, rounded up, if the logarithm of the length is normally distributed. Open: the true lengths
+        stand in the corpus, which is not at hand.
+    """
+    length = stats.lognorm(s=math.sqrt(2 * math.log(mean / median)), scale=median)
+    return 1 + sum(length.sf(SECONDS * number) for number in range(1, 100))
+
+
+def folds(validation="partner"):
+    """Say how large the parts of IEMOCAP's folds are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a fold: ``fold``, ``train`` (its speakers), and the estimated segments ``training``, ``validation``, ``test``.
+    """
+    counts = {speaker: sum(row) for speaker, row in COUNTS.items()}
+    table = pd.DataFrame({"speaker": list(counts), "session": [name[:-1] for name in counts]})
+    table["gender"] = ["female" if name.endswith("F") else "male" for name in counts]
+    rate = segments_per_utterance()
+    rows = [
+        (fold.number, fold.train, *(rate * sum(map(counts.get, who)) for who in (fold.train, [fold.validation], [fold.test])))
+        for fold in protocol.folds(table, validation)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["fold", "train", "training", "validation", "test"])
+
+
+def random_part(config, count, classes=4):
+    """Return a `Part` of `count` segments of random numbers, as the network of a configuration takes them."""
+    rng = np.random.default_rng(0)
+    inputs = {"log_mel": rng.standard_normal((count, FRAMES, BANDS, CHANNELS), dtype=np.float32)}
+    if config.gender in ("embedding", "embedding64", "shuffled", "flipped", "predicted"):
+        inputs["gender"] = rng.integers(0, 2, (count, 1), dtype=np.int32)
+    if config.padding == "masked":
+        inputs["mask"] = np.ones((count, FRAMES), bool)
+    return Part(None, None, inputs, rng.integers(0, classes, count, dtype=np.int32))
+
+
+class _Clock(keras.callbacks.Callback):
+    """Takes the time of each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start."""
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Stop."""
+        self.seconds.append(time.perf_counter() - self.began)
+
+
+def speed(config, steps=3, classes=4):
+    """Measure a network on this machine, with minibatches of random numbers.
+
+    Parameters
+    ----------
+    config : RunConfig
+    steps : int
+        Minibatches that are timed, after as many for warming up; so many batches of 32 are predicted.
+    classes : int
+
+    Returns
+    -------
+    dict of str to float
+        ``step`` (seconds a minibatch), ``training`` and ``predicting`` (segments a second), and ``weights`` (bytes).
+    """
+    network = models.build(config, classes)
+    network.compile(
+        optimizer=training.OPTIMIZERS[config.optimizer](config.learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    part, clock = random_part(config, config.batch_size, classes), _Clock()
+
+    def minibatches():
+        while True:
+            yield part.inputs, part.labels
+
+    network.fit(minibatches(), steps_per_epoch=steps, epochs=2, verbose=0, shuffle=False, callbacks=[clock])
+    step, other = clock.seconds[-1] / steps, random_part(config, 32 * steps, classes)
+    training.logits(network, random_part(config, 32, classes))
+    began = time.perf_counter()
+    training.logits(network, other)
+    predicting = 32 * steps / (time.perf_counter() - began)
+    weights = sum(values.nbytes for values in network.get_weights())
+    return {"step": step, "training": config.batch_size / step, "predicting": predicting, "weights": weights}
+
+
+def cost(configs, speeds):
+    """Say what runs on IEMOCAP cost at most.
+
+    Parameters
+    ----------
+    configs : iterable of RunConfig
+    speeds : dict of RunConfig to dict
+        What `speed` returned for each configuration, whose fold and seed are 1.
+
+    Returns
+    -------
+    dict
+        ``runs``; ``trainings``, of which there are fewer if the weights of all epochs may be kept for a run with the same
+        training speakers (`training.train`); ``epoch`` (s), the mean over the runs of one that is computed, with its
+        validation; ``hours`` of one worker; ``workers`` that do it in a day.
+    """
+    seconds, epoch, trained, runs = 0.0, 0.0, set(), 0
+    sizes = {name: folds(name).set_index("fold") for name in ("partner", "next")}
+    for config in configs:
+        found, size = speeds[config.replace(fold=1, seed=1)], sizes[config.validation].loc[config.fold]
+        shared = config.epochs * found["weights"] <= training.SHARED_LIMIT
+        key = (trains_as(config), size["train"]) if shared else config
+        fit, validate = size["training"] / found["training"], size["validation"] / found["predicting"]
+        seconds += config.epochs * (validate + (0 if key in trained else fit)) + size["test"] / found["predicting"]
+        epoch, runs = epoch + fit + validate, runs + 1
+        trained.add(key)
+    hours = seconds / 3600
+    return {
+        "runs": runs, "trainings": len(trained), "epoch": epoch / runs, "hours": hours, "workers": math.ceil(hours / 24),
+    }  # fmt: skip
+
+
+def runs(path=STUDY, **settings):
+    """Return the runs of a study on IEMOCAP, which need not be there, with other settings, such as another preset."""
+    kept = ("corpus", "model", "attention", "gender", "fold", "seed")
+    plan = study.load(path, folds=list(range(1, len(COUNTS) + 1)))
+    return [RunConfig.create(**{name: getattr(config, name) for name in kept}, **settings) for config in plan.configs]
+
+
+@click.command(help=__doc__)
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="paper", show_default=True)
+@click.option(
+    "--threads", type=click.IntRange(1), default=RunConfig.threads, show_default=True, help="TensorFlow only."
+)
+@click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16"]), default="float32", show_default=True)
+@click.option("--steps", type=click.IntRange(1), default=3, show_default=True, help="Minibatches that are timed.")
+def main(preset, threads, precision, steps):
+    """Measure and print the table."""
+    planned = runs(preset=preset, threads=threads, precision=precision)
+    speeds, rows = {}, []
+    for config in dict.fromkeys(config.replace(fold=1, seed=1) for config in planned):
+        speeds[config] = speed(config, steps)
+        click.echo(f"{config.model}: {speeds[config]['step']:.3g} s a step of {config.batch_size} segments")
+        rows.append((config.model, [other for other in planned if other.replace(fold=1, seed=1) == config]))
+    table = []
+    for name, configs in [*rows, ("all", planned)]:
+        total, found = cost(configs, speeds), speeds.get(configs[0].replace(fold=1, seed=1)) if name != "all" else {}
+        figures = [f"{found[key]:,.3g}" if found else "" for key in ("training", "predicting")]
+        epoch = f"{total['epoch']:,.3g}" if found else ""
+        table.append(
+            [preset, name, precision, threads, *figures, epoch, total["runs"], total["trainings"], f"{total['hours']:,.3g}",
+             total["workers"]]
+        )  # fmt: skip
+    heads = [
+        "preset",
+        "model",
+        "precision",
+        "threads",
+        "trained segments/s",
+        "predicted segments/s",
+        "s an epoch",
+        "runs",
+    ]
+    click.echo(
+        tabulate(table, [*heads, "trainings", "hours, at most", "workers for a day"], "github", disable_numparse=True)
+    )
+    click.echo(f"{keras.backend.backend()} on {', '.join(map(str, keras.distribution.list_devices()))}")
+
+
+if __name__ == "__main__":
+    main()
