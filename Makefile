@@ -22,13 +22,16 @@ export SERMODULES_DATA
 endif
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help env study test book lab student lock clean
+.PHONY: help env study test bench book epub pdf lab student lock clean
 .NOTPARALLEL:
 
 help:
 	@echo "make study   set up, make the synthetic corpus, run studies/quick.yaml, build the book, print the table"
-	@echo "make test    set up, check the style, run all tests and notebooks, build the book and check its pages"
+	@echo "make test    set up, check the style, run all tests and notebooks, build the book and the EPUB and check their pages"
 	@echo "make book    build the book into _build/html; a warning is an error"
+	@echo "make bench   measure speed and memory beside other programs; nothing else should run meanwhile"
+	@echo "make epub    build the book, then _build/epub/sermodules.epub from the same pages"
+	@echo "make pdf     build the book, then _build/latex/sermodules.pdf; needs TeX"
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make student copy the chapters without their solutions to _build/student"
 	@echo "make env     only set up: .venv with the versions of requirements.lock"
@@ -68,13 +71,20 @@ study: $(READY)
 	$(BIN)/python -m sermodules study report studies/quick.yaml
 	@echo "The book is built. Open this file in a browser: $(CURDIR)/_build/html/index.html"
 
+# Tests that start processes of their own and watch the clock, or keep both cores busy by themselves.
+ALONE = tests/test_engine.py tests/test_planted_faults.py
+
 test: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest --ignore=tests/test_book.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE) tests/test_book.py)
+	$(BIN)/python -m pytest $(ALONE)
 	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 book
-	@$(MAKE) --no-print-directory book
+	@$(MAKE) --no-print-directory epub
 	$(BIN)/python -m pytest tests/test_book.py
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
 
 # From empty, because a second build repeats no warning and keeps the pages of removed chapters. What ran before is not run
 # again: outputs come from _build/.jupyter_cache, which book/_ext/sermodules_book.py empties when they are out of date.
@@ -82,6 +92,24 @@ book: $(READY)
 	@rm -rf _build/html _build/.doctrees
 	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(BIN)/jupyter-book build . --all -W -n --keep-going
 	@test -f _build/html/book/index.html || { echo "No page came out: is jupyter-book still version 1?" >&2; exit 1; }
+
+# Both write the pages that `book` has just read in another form: nothing is run or read again.
+epub: book
+	@rm -rf _build/epub
+	$(BIN)/jupyter-book build . --builder custom --custom-builder epub -W -n --keep-going
+	@echo "The book is in _build/epub/sermodules.epub"
+
+TEX = latexmk xelatex
+pdf:
+	@for program in $(TEX); do command -v $$program >/dev/null || { \
+	  echo "make pdf needs TeX, but there is no $$program on this machine. On Debian or Ubuntu:" >&2; \
+	  echo "apt-get install latexmk texlive-xetex texlive-latex-extra texlive-fonts-extra" >&2; \
+	  exit 1; \
+	}; done
+	@$(MAKE) --no-print-directory book
+	@rm -rf _build/latex
+	LATEXMKOPTS=-interaction=nonstopmode $(BIN)/jupyter-book build . --builder pdflatex -n
+	@echo "The book is in _build/latex/sermodules.pdf"
 
 lab: $(READY)
 	$(BIN)/jupyter-lab book

@@ -195,7 +195,10 @@ class _Difference:
             f"at least as good: not worse by {self.slack:g} point or more" if self.slack else "",
             _could_see(values, verdict),
         )
-        return _Found(_text(evidence["difference"], ends, "points"), *ends, verdict, pd.concat([plus, minus]), note)
+        what = f" of {_quantity(*self.columns)}"
+        return _Found(
+            _text(evidence["difference"], ends, "points", what=what), *ends, verdict, pd.concat([plus, minus]), note
+        )
 
 
 @dataclass(frozen=True)
@@ -264,11 +267,11 @@ class _Within:
     def decide(self, scores):
         (runs,) = _pairs(scores, (self.column, *self.others), (self.cell,))
         gaps = {name: self.sign * (_by_fold(runs, self.column) - _by_fold(runs, name)) for name in self.others}
-        found = _every(gaps, self.sign)
+        found = _every(gaps, self.sign, self.column)
         return dataclasses.replace(found, runs=runs, note=_joined(found.note, _left_out(scores, (self.cell,), (runs,))))
 
 
-def _every(gaps, sign):
+def _every(gaps, sign, column):
     """Judge a claim that holds if each of several differences is above 0; show one that decided.
 
     It needs no correction for their number, because each has to pass (Berger 1982, "Multiparameter hypothesis testing and
@@ -283,10 +286,17 @@ def _every(gaps, sign):
     ends = tuple(sorted(sign * end for end in _ends(found[name])))
     several = len(gaps) > 1
     listed = ", ".join(f"{_class(name)} {sign * evidence['difference']:+.2f}" for name, evidence in found.items())
-    against = f" against {_class(name)}" if several else ""
+    against = f" of recall against {_class(name)}" if several else f" of {_quantity(column)}, less {_quantity(name)}"
     ours = _text(sign * found[name]["difference"], ends, "points", what=against)
     note = _joined(f"against {listed}" if several else "", _could_see(gaps[name], verdict))
     return _Found(ours, *ends, verdict, note=note)
+
+
+def _quantity(*columns):
+    """Say in words what one column of the scores holds, or the mean of several."""
+    if columns[0].endswith("_as_neutral"):
+        return "the share taken for neutral"
+    return f"recall of {_class(columns[0])}" if columns[0].startswith("recall_") else columns[0].upper()
 
 
 def _class(column):

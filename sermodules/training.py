@@ -421,7 +421,7 @@ def evaluate(model, data, config, fitted):
         "parameters": int(models.parameters(model)["parameters"].sum()),
         **data.notes,
     }
-    provenance = _provenance() | {
+    made = provenance() | {
         "corpus_digest": data.corpus_digest,
         "utterances": {name: len(getattr(data, name).table) for name in ("train", "validation", "test")},
         "segments": {name: len(getattr(data, name).segments) for name in ("train", "validation", "test")},
@@ -429,7 +429,7 @@ def evaluate(model, data, config, fitted):
         "seconds": {"fit": round(fitted.seconds, 3), "predict": round(seconds, 3)},
         "reused_seconds": round(fitted.reused, 3),
     }
-    return store.RunResult(config, predictions, fitted.history, scores, provenance)
+    return store.RunResult(config, predictions, fitted.history, scores, made)
 
 
 def run(config, out=None, report=True):
@@ -473,8 +473,15 @@ def _version(package):
         return None
 
 
-def _provenance():
-    """Say with what, when and on what machine this process computes."""
+def provenance():
+    """Say with what, when and on what machine this process computes.
+
+    Returns
+    -------
+    dict
+        As in ``provenance.json`` of a run: ``date`` (UTC), ``commit``, ``code`` (digest of the package),
+        ``uncommitted_changes``, ``versions``, ``backend`` and ``machine``.
+    """
     backend = keras.backend.backend()
     packages = ["sermodules", "keras", backend, "numpy", "librosa", "scikit-learn", "pandas"]
     commit, (processor, kind) = _git("rev-parse", "HEAD"), _processor()

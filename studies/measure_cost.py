@@ -173,6 +173,60 @@ def runs(path=STUDY, **settings):
     return [RunConfig.create(**{name: getattr(config, name) for name in kept}, **settings) for config in plan.configs]
 
 
+#: The columns of the table that is printed; the file has them too, and where and when they were measured.
+COLUMNS = {
+    "preset": "preset",
+    "model": "model",
+    "precision": "precision",
+    "threads": "threads",
+    "training": "trained segments/s",
+    "predicting": "predicted segments/s",
+    "epoch": "s an epoch",
+    "runs": "runs",
+    "trainings": "trainings",
+    "hours": "hours, at most",
+    "workers": "workers for a day",
+}
+
+
+def measure(planned, steps):
+    """Measure each configuration of some runs, and say what the runs cost.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `COLUMNS`, a row a configuration, and one for ``all`` without its speeds.
+    """
+    groups = {}
+    for config in planned:
+        groups.setdefault(config.replace(fold=1, seed=1), []).append(config)
+    speeds, rows = {}, []
+    for config in groups:
+        speeds[config] = speed(config, steps)
+        click.echo(f"{config.model}: {speeds[config]['step']:.3g} s a step of {config.batch_size} segments")
+    for config, configs in [*groups.items(), (None, planned)]:
+        found = {"model": "all", "training": None, "predicting": None}
+        if config:
+            found = {"model": config.model} | speeds[config]
+        total = cost(configs, speeds) | ({} if config else {"epoch": None})
+        settings = {name: getattr(planned[0], name) for name in ("preset", "precision", "threads")}
+        rows.append(settings | found | total)
+    return pd.DataFrame(rows)[list(COLUMNS)]
+
+
+def save(table, path):
+    """Add a table to a CSV file, with its machine and date; what was measured alike before gives way."""
+    told = training.provenance()
+    machine, backend = told["machine"], told["backend"]
+    where = ", ".join([f"{machine['cores']} cores ({machine['processor']})", *machine["accelerators"]])
+    where = {"machine": where, "backend": f"{backend} {told['versions'][backend]}"}
+    table = table.assign(**where, date=told["date"], commit=told["commit"])
+    if path.exists():
+        table = pd.concat([pd.read_csv(path), table])
+    keys = ["machine", "backend", "preset", "model", "precision", "threads"]
+    table.drop_duplicates(keys, keep="last").to_csv(path, index=False, lineterminator="\n")
+
+
 @click.command(help=__doc__)
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="paper", show_default=True)
 @click.option(
@@ -180,37 +234,15 @@ def runs(path=STUDY, **settings):
 )
 @click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16"]), default="float32", show_default=True)
 @click.option("--steps", type=click.IntRange(1), default=3, show_default=True, help="Minibatches that are timed.")
-def main(preset, threads, precision, steps):
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Add the table to this CSV file as well.")
+def main(preset, threads, precision, steps, to):
     """Measure and print the table."""
-    planned = runs(preset=preset, threads=threads, precision=precision)
-    speeds, rows = {}, []
-    for config in dict.fromkeys(config.replace(fold=1, seed=1) for config in planned):
-        speeds[config] = speed(config, steps)
-        click.echo(f"{config.model}: {speeds[config]['step']:.3g} s a step of {config.batch_size} segments")
-        rows.append((config.model, [other for other in planned if other.replace(fold=1, seed=1) == config]))
-    table = []
-    for name, configs in [*rows, ("all", planned)]:
-        total, found = cost(configs, speeds), speeds.get(configs[0].replace(fold=1, seed=1)) if name != "all" else {}
-        figures = [f"{found[key]:,.3g}" if found else "" for key in ("training", "predicting")]
-        epoch = f"{total['epoch']:,.3g}" if found else ""
-        table.append(
-            [preset, name, precision, threads, *figures, epoch, total["runs"], total["trainings"], f"{total['hours']:,.3g}",
-             total["workers"]]
-        )  # fmt: skip
-    heads = [
-        "preset",
-        "model",
-        "precision",
-        "threads",
-        "trained segments/s",
-        "predicted segments/s",
-        "s an epoch",
-        "runs",
-    ]
-    click.echo(
-        tabulate(table, [*heads, "trainings", "hours, at most", "workers for a day"], "github", disable_numparse=True)
-    )
+    table = measure(runs(preset=preset, threads=threads, precision=precision), steps)
+    shown = table.map(lambda value: "" if pd.isna(value) else f"{value:,.3g}" if isinstance(value, float) else value)
+    click.echo(tabulate(shown, list(COLUMNS.values()), "github", showindex=False, disable_numparse=True))
     click.echo(f"{keras.backend.backend()} on {', '.join(map(str, keras.distribution.list_devices()))}")
+    if to:
+        save(table, to)
 
 
 if __name__ == "__main__":

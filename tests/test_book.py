@@ -16,16 +16,20 @@ import subprocess
 import sys
 import threading
 import urllib.parse
+import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 
 import sermodules
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
+EPUB = ROOT / "_build" / "epub" / "sermodules.epub"
 BOOK = ROOT / "book"
 SOURCES = [
     ROOT / "_config.yml",
@@ -114,12 +118,14 @@ def visit(browser, url, width=1280):
     return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
 
 
-def test_every_source_of_the_table_of_contents_became_a_page(chapters):
-    import yaml
-
+def contents():
+    """Return what the table of contents names, in its order."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    named = {toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])}
-    assert {path.relative_to(HTML).with_suffix("").as_posix() for path in chapters} == named
+    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+
+
+def test_every_source_of_the_table_of_contents_became_a_page(chapters):
+    assert {path.relative_to(HTML).with_suffix("").as_posix() for path in chapters} == set(contents())
 
 
 def test_internal_links_and_anchors_resolve(pages):
@@ -296,6 +302,46 @@ def test_player_in_the_page_plays_and_moves_its_cursor(address, browser):
     assert browser.execute_script("return document.querySelector('.sermodules-player audio').paused")
 
 
+def test_player_has_no_light_frame_in_the_dark(address, browser):
+    visit(browser, f"{address}/book/attention.html")
+    frame = (
+        "document.documentElement.dataset.theme = 'dark';"
+        "const style = getComputedStyle(document.querySelector('.text_html:has(.sermodules-player)'));"
+        "return [style.paddingLeft, style.backgroundColor]"
+    )
+    assert browser.execute_script(frame) == ["0px", "rgba(0, 0, 0, 0)"]
+
+
+#: What axe-core looks at: the article. Header, sidebars, search and footer are the theme's, and the same on every page.
+OURS = "{include: [['article']]}"
+#: Contrast, the slowest of its rules, is measured by a test of its own, in both themes.
+RULES = "{resultTypes: ['violations'], rules: {'color-contrast': {enabled: false}}}"
+
+
+def serious(axe):
+    """Return what axe-core finds wrong in the article and calls serious or critical."""
+    found = axe.run(OURS, RULES)["violations"]
+    return [
+        f"{rule['id']}: {node['target']} {node['html'][:120]}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+def test_axe_finds_nothing_serious_in_what_is_ours(chapters, address, browser):
+    from selenium_axe_python import Axe
+
+    problems, axe = [], Axe(browser)
+    for path in chapters:
+        visit(browser, f"{address}/{path.relative_to(HTML).as_posix()}")
+        axe.inject()
+        problems += [f"{path.name}, {problem}" for problem in serious(axe)]
+    assert not problems
+    browser.execute_script("document.querySelector('article').insertAdjacentHTML('beforeend', '<img src=\"x.png\">')")
+    assert [problem for problem in serious(axe) if problem.startswith("image-alt")], "axe-core sees nothing at all"
+
+
 #: Text of the article whose contrast with what lies behind it is below WCAG 2.1's level AA. Returns one example of each kind.
 FAINT = """
   const parse = (text) => {
@@ -371,6 +417,108 @@ def tiny(tmp_path):
     return write
 
 
+@pytest.fixture(scope="module")
+def epub(pages):
+    """Return the EPUB as {name in the archive: bytes}, in the archive's order."""
+    if not EPUB.is_file() or EPUB.stat().st_mtime < (HTML / "book" / "index.html").stat().st_mtime:
+        pytest.skip("there is no EPUB of this book: run `make epub` (or `make test`, which does it)")
+    with zipfile.ZipFile(EPUB) as archive:
+        first = archive.infolist()[0]
+        assert first.compress_type == zipfile.ZIP_STORED and not first.extra, "a reader cannot see that this is an EPUB"
+        return {entry.filename: archive.read(entry) for entry in archive.infolist()}
+
+
+XHTML = "{http://www.w3.org/1999/xhtml}"
+OPF = "{http://www.idpf.org/2007/opf}"
+
+
+def parsed(epub, name):
+    """Return one page of the EPUB; it must be XML, or a reader shows nothing but an error."""
+    return ElementTree.fromstring(epub[name])
+
+
+def test_epub_holds_every_chapter_in_order(epub):
+    assert next(iter(epub)) == "mimetype"
+    assert epub["mimetype"] == b"application/epub+zip"
+    assert b'full-path="content.opf"' in epub["META-INF/container.xml"]
+    package = parsed(epub, "content.opf")
+    manifest = {item.get("id"): item.get("href") for item in package.iter(f"{OPF}item")}
+    assert set(map(urllib.parse.unquote, manifest.values())) <= set(epub)
+    order = [manifest[item.get("idref")] for item in package.iter(f"{OPF}itemref") if item.get("linear") != "no"]
+    assert [name for name in order if name.startswith("book/")] == [f"{name}.xhtml" for name in contents()]
+
+
+def test_epub_links_and_pictures_are_in_it(epub, pages):
+    trees = {name: parsed(epub, name) for name in epub if name.endswith(".xhtml")}
+    ids = {name: {tag.get("id") for tag in tree.iter() if tag.get("id")} for name, tree in trees.items()}
+    broken = []
+    for name, tree in trees.items():
+        for value in [tag.get(key) for tag in tree.iter() for key in ("href", "src") if tag.get(key)]:
+            link = urllib.parse.urlsplit(value)
+            if not link.scheme:
+                path = os.path.normpath(Path(name).parent / urllib.parse.unquote(link.path)) if link.path else name
+                if path not in epub or (link.fragment and urllib.parse.unquote(link.fragment) not in ids[path]):
+                    broken.append(f"{name}: {value}")
+    assert not broken
+    for name in contents():
+        pictures = {Path(image["src"]).name for image in pages[HTML / f"{name}.html"].select("article img")}
+        found = {Path(image.get("src")).name for image in trees[f"{name}.xhtml"].iter(f"{XHTML}img")}
+        assert found == pictures, name
+
+
+def test_epub_needs_no_script_and_says_where_a_page_sounds(epub, pages):
+    for name in contents():
+        tree, page = parsed(epub, f"{name}.xhtml"), pages[HTML / f"{name}.html"]
+        assert not [tag for kind in ("script", "audio", "style") for tag in tree.iter(XHTML + kind)], name
+        text = "".join(tree.itertext())
+        assert text.count("The web page plays a recording here.") == len(page.select("article audio")), name
+        formulas = len(list(tree.iter("{http://www.w3.org/1998/Math/MathML}math")))
+        assert formulas == len(page.select("article .math.notranslate")), name
+
+
+def test_formulas_and_outputs_become_xml():
+    for tex in (r"h_1, \dots, h_{150} < \tanh x", "\\begin{cases} a & b \\\\[2ex] c & d \\end{cases}"):
+        text = "".join(ElementTree.fromstring(sermodules_book.mathml(tex, as_block=True)).itertext())
+        assert "dots" not in text and "2" not in text.replace(" ", "")
+    cell = (
+        '<style scoped>a {}</style><script>if (a < b) {}</script><p hidden="">a&nbsp;&lt;</p><audio src="x">No</audio>'
+    )
+    tree = ElementTree.fromstring(f"<div>{sermodules_book.without_scripts(cell)}</div>")
+    assert "".join(tree.itertext()) == "a\N{NO-BREAK SPACE}<The web page plays a recording here."
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+def test_pdf_without_tex_says_what_is_missing(tmp_path):
+    make = subprocess.run(
+        [shutil.which("make"), "-C", str(ROOT), "pdf"], env={"PATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert make.returncode != 0
+    assert "needs TeX" in make.stderr and "texlive-xetex" in make.stderr
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+def test_student_version_has_everything_but_the_solutions(tmp_path):
+    shutil.copyfile(ROOT / "Makefile", tmp_path / "Makefile")
+    (tmp_path / "book").mkdir()
+    for path in BOOK.glob("*.ipynb"):
+        shutil.copyfile(path, tmp_path / "book" / path.name)
+    (tmp_path / ".venv").mkdir()
+    for name in ("requirements.lock", "pyproject.toml", ".venv/.complete"):  # an environment that is there
+        (tmp_path / name).touch()
+    command = ["make", "-C", str(tmp_path), "student", f"BIN={Path(sys.executable).parent}"]
+    made = subprocess.run(command, capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    solutions = 0
+    for path in BOOK.glob("*.ipynb"):
+        ours = nbformat.read(path, as_version=4).cells
+        theirs = nbformat.read(tmp_path / "_build" / "student" / path.name, as_version=4).cells
+        expected = [(cell.id, cell.source) for cell in ours if "solution" not in cell.metadata.get("tags", ())]
+        assert [(cell.id, cell.source) for cell in theirs] == expected, path.name
+        assert not [cell for cell in theirs if cell.get("outputs")], path.name
+        solutions += len(ours) - len(theirs)
+    assert solutions > 20, "the chapters have no solutions, so this test says nothing"
+
+
 def build(folder, *options):
     command = [
         str(Path(sys.executable).with_name("jupyter-book")),
@@ -392,6 +540,50 @@ def test_chapters_run_again_when_the_package_changes_and_only_then(tiny):
         result = build(folder, *(["--all"] if change == "--all" else []))
         assert result.returncode == 0, result.stdout + result.stderr
         assert runs.read_text() == expected, change
+
+
+@pytest.mark.parametrize(
+    ("given", "binder", "colab"),
+    [
+        ("", None, None),
+        (
+            "https://github.com/someone/thing",
+            "https://mybinder.org/v2/gh/someone/thing/main?urlpath=lab/tree/book/index.ipynb",
+            "https://colab.research.google.com/github/someone/thing/blob/main/book/index.ipynb",
+        ),
+        (
+            "https://gitlab.com/someone/thing",
+            "https://mybinder.org/v2/gl/someone%2Fthing/main?urlpath=lab/tree/book/index.ipynb",
+            None,
+        ),
+    ],
+    ids=["unset", "GitHub", "GitLab"],
+)
+def test_one_setting_makes_buttons_and_downloads_that_lead_to_the_project(tiny, given, binder, colab):
+    folder = tiny("print(1)")
+    config = folder / "_config.yml"
+    text = config.read_text(encoding="utf-8")
+    changed, count = re.subn(r"^( +url:) .*$", rf'\1 "{given}"', text, flags=re.MULTILINE)
+    assert count == 1
+    config.write_text(changed, encoding="utf-8")
+    result = build(folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    html = folder / "_build" / "html"
+    page = BeautifulSoup((html / "book" / "index.html").read_text(encoding="utf-8"), "html.parser")
+    links = [tag["href"] for tag in page.find_all("a", href=True)]
+    for host, target in (("mybinder.org", binder), ("colab.research", colab)):
+        assert [link for link in links if host in link] == [target] * (target is not None)
+    (download,) = [link for link in links if link.endswith(".ipynb") and "://" not in link]
+    source = nbformat.read(folder / "book" / "index.ipynb", as_version=4)
+    copy = nbformat.read((html / "book" / download).resolve(), as_version=4)
+    new = copy.cells[: -len(source.cells)]
+    assert copy.cells[len(new) :] == source.cells
+    assert "`book/index.ipynb`" in new[0].source and "`make lab`" in new[0].source
+    assert [cell.cell_type for cell in new] == (["markdown", "code"] if given else ["markdown"])
+    assert all(given in cell.source for cell in new)
+    assert given or "://" not in new[0].source
+    hint = sermodules_book.elsewhere(given)["elsewhere"]
+    assert new[1].source in hint if colab else "Colab" not in hint
 
 
 def test_stray_warning_of_a_cell_fails_the_build(tiny):
@@ -425,6 +617,17 @@ def test_inputs_digest_sees_content_names_and_removals(tmp_path):
     assert sermodules_book.inputs_digest(tmp_path) == seen[-1]
 
 
+def test_cache_is_emptied_when_a_study_or_a_result_changed_and_only_then(tmp_path):
+    cache, kept = tmp_path / "_build" / "cache", tmp_path / "_build" / "cache" / "output"
+    for name, emptied in (("studies/a.yaml", True), (None, False), ("results/a/run.csv", True), ("data/a.wav", False)):
+        if name:
+            (tmp_path / name).parent.mkdir(parents=True)
+            (tmp_path / name).touch()
+        sermodules_book.refresh_cache(cache, sermodules_book.inputs_digest(tmp_path))
+        assert kept.exists() is not emptied, name
+        kept.touch()
+
+
 def test_tables_are_computed(tmp_path):
     assert sermodules_book.versions(tmp_path) == sermodules_book.run_times({}) == {}
     (tmp_path / "requirements.txt").write_text("# a comment\nPyYAML==0.1\nnumpy==0.1\n-e .\n", encoding="utf-8")
@@ -434,6 +637,21 @@ def test_tables_are_computed(tmp_path):
     assert "| `sermodules study run` | Do the runs of a study that are missing. |" in commands.splitlines()
     assert "| `sermodules corpora` |" in commands
     assert "`sermodules study` |" not in commands, "it does nothing by itself"
+
+
+def test_cost_of_iemocap_is_what_was_measured(tmp_path):
+    assert "No machine" in sermodules_book.iemocap_cost(tmp_path)["iemocap_cost"]
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "iemocap-cost.csv").write_text(
+        "preset,model,precision,threads,training,predicting,epoch,runs,trainings,hours,workers,machine,backend,date,commit\n"
+        "paper,model2,float32,2,2.5,9.25,1000,50,25,417.04,18,2 cores (X),jax 1,2026-11-23T01:00:00+00:00,abc\n"
+        "paper,all,float32,2,,,,100,50,1234.5,52,2 cores (X),jax 1,2026-11-23T01:00:00+00:00,abc\n",
+        encoding="utf-8",
+    )
+    where, _, _, _, model2, every = sermodules_book.iemocap_cost(tmp_path)["iemocap_cost"].splitlines()
+    assert where == "**2 cores (X), jax 1, 2026-11-23:**"
+    assert model2 == "| `paper` | `model2` | float32 | 2 | 2.5 | 9.25 | 25 | 417.0 | 18 |"
+    assert every == "| `paper` | `all` | float32 | 2 |  |  | 50 | 1,234.5 | 52 |"
 
 
 def test_run_times_are_those_of_the_published_runs():

@@ -254,7 +254,7 @@ def test_where_it_cannot_tell_it_says_what_it_could_have_seen():
 
 def test_equal_runs_cannot_tell():
     found = decided(table({MODEL1: 60, MODEL2: 60}, noise=0))
-    assert found["verdict"] == CANNOT_TELL and found["ours"] == "+0.00 points, no interval"
+    assert found["verdict"] == CANNOT_TELL and found["ours"] == "+0.00 points of UAR, no interval"
 
 
 # --- figures of IEMOCAP

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -61,17 +62,29 @@ def test_the_grid_of_the_study(measure):
     assert measure.cost(planned, speeds)["trainings"] == 50
 
 
-def test_a_tiny_network_is_measured_and_the_table_printed(measure, monkeypatch):
+def test_a_tiny_network_is_measured_and_the_table_printed(measure, monkeypatch, tmp_path):
     tiny = RunConfig.create(corpus="iemocap", preset="smoke", width=1 / 64, conv_layers=1, epochs=2)
     found = measure.speed(tiny, steps=1)
     assert all(math.isfinite(value) and value > 0 for value in found.values())
     assert found["training"] == pytest.approx(tiny.batch_size / found["step"])
     monkeypatch.setattr(measure, "runs", lambda **settings: [tiny, tiny.replace(fold=2), tiny.replace(fold=3)])
     monkeypatch.setattr(measure, "speed", lambda config, steps: found)
-    told = CliRunner().invoke(measure.main, ["--preset", "smoke"])
+    told = CliRunner().invoke(measure.main, ["--preset", "smoke", "--to", str(tmp_path / "cost.csv")])
     assert told.exit_code == 0, told.output
     table = [[cell.strip() for cell in line.split("|")] for line in told.output.splitlines() if line.startswith("|")]
     head, _, model2, every = table
     assert (model2[head.index("model")], every[head.index("model")]) == ("model2", "all")
     assert (every[head.index("runs")], every[head.index("trainings")]) == ("3", "2")
     assert "tensorflow on " in told.output
+    kept = pd.read_csv(tmp_path / "cost.csv")
+    assert kept["model"].tolist() == ["model2", "all"] and kept["hours"].gt(0).all()
+
+
+def test_the_file_keeps_other_measurements_and_replaces_the_same_one(measure, tmp_path):
+    row = dict.fromkeys(measure.COLUMNS, 1) | {"preset": "paper", "model": "model2", "precision": "float32"}
+    measure.save(pd.DataFrame([row]), tmp_path / "cost.csv")
+    measure.save(pd.DataFrame([row | {"threads": 2}]), tmp_path / "cost.csv")
+    measure.save(pd.DataFrame([row | {"hours": 7.5}]), tmp_path / "cost.csv")
+    kept = pd.read_csv(tmp_path / "cost.csv")
+    assert kept["threads"].tolist() == [2, 1] and kept["hours"].tolist() == [1, 7.5]
+    assert kept[["machine", "backend", "date"]].notna().all(axis=None)

@@ -62,7 +62,6 @@ LISTED = {
         "all gain 3 points in truth",
     ),
     "counted from sizes that stand beside it": (
-        "23,960 in all",
         "one row a step 150 × 5120",
         "one row of 5120 numbers",
         "128 + 128 = 5,888",

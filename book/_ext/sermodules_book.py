@@ -1,11 +1,12 @@
 """What this book asks of Sphinx beyond Jupyter Book.
 
 A cache that notices changes, chapters that run side by side, figures and tables that are computed and not typed, an API
-reference from numpydoc docstrings, and pages complete in themselves.
+reference from numpydoc docstrings, pages complete in themselves, downloads that say what they need, and an EPUB.
 """
 
 import functools
 import hashlib
+import html
 import importlib.metadata
 import importlib.resources
 import inspect
@@ -17,12 +18,19 @@ import shutil
 from pathlib import Path
 
 import click
+import nbformat
 import pandas as pd
 import yaml
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
 from myst_nb.core.render import NbElementRenderer
+from myst_nb.sphinx_ext import add_global_html_resources
 from sphinx.ext.napoleon import Config, NumpyDocstring
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging as sphinx_logging
 from sphinx.util.fileutil import copy_asset
 from sphinx.util.nodes import make_refnode
 
@@ -50,6 +58,9 @@ INPUTS = (
     "requirements.lock",
 )
 
+#: How the attention player looks: in the EPUB it comes without the style that it carries.
+PLAYER_STYLE = Path(importlib.resources.files("sermodules")) / "_player.css"
+
 #: Functions of sphinx-thebe that write its scripts, which name another host, into every page; nothing here uses them.
 THEBE = ("init_thebe_core", "update_thebe_context")
 
@@ -65,6 +76,40 @@ REWRITTEN = (
     (r"\[(\d+)\]_", r"[\1]"),
     (r"(?<=[( ])\*([A-Z]\w+)\*(?=\)| --|$)", r"`\1`"),  # a type that is one class, which may be ours: see `reference`
 )
+
+#: What Sphinx and docutils write as lists that are none to a screen reader (axe-core: definition-list, aria-required-children):
+#: the parameters of a long signature, and the entries of a bibliography.
+MENDED = (
+    (r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", r"<div>\n\1</div>"),
+    (r"^<dd>(<em class=\"sig-param\">.*)</dd>$", r'<div class="sig-line">\1</div>'),
+    (r' role="list"(?= class="(?:citation|footnote)-list")| role="doc-biblioentry"', ""),
+)
+
+#: LaTeX that docutils cannot turn into MathML, and what says the same to it.
+MATHML = ((r"\\dots(?![a-zA-Z])", r"\\ldots"), (r"(\\\\)\[[^]]*\]", r"\1"))
+
+#: Stands in the EPUB where a page has a recording.
+RECORDING = "<p><em>The web page plays a recording here.</em></p>"
+
+#: What a downloaded chapter begins with; the second part and the cell only if the project has an address.
+COPY = """\
+**A copy of the chapter `{chapter}`.** It needs the project that it belongs to: the package `sermodules`, and for some chapters
+the published results. Put it into the folder `book/` of the checkout, type `make lab` in the checkout, and open it there."""
+ADDRESS = """
+The project is at <{address}>. Anywhere else, as on Colab, the next cell gets what is missing."""
+GET = """\
+import importlib.util
+
+if importlib.util.find_spec("sermodules") is None:
+    !git clone --depth 1 {address}
+    %cd {folder}
+    %pip install --quiet . tensorflow keras-self-attention myst-nb"""
+
+#: What the landing page says of the buttons.
+BINDER = (
+    "**In the browser.** The rocket above a chapter opens it on Binder, which installs everything. That takes minutes."
+)
+COLAB = "It also opens the chapter on Colab, which lacks the project. Copy these lines into a new first cell there and run it."
 
 
 def inputs_digest(root):
@@ -221,6 +266,37 @@ def run_times(studies):
     return {"run_times": "\n\n".join(texts)}
 
 
+def iemocap_cost(root):
+    """Return what the full IEMOCAP grid costs on the machines on which studies/measure_cost.py was run."""
+    path = Path(root) / "results" / "iemocap-cost.csv"
+    if not path.is_file():
+        return {"iemocap_cost": "No machine has been measured yet."}
+    head = (
+        "preset",
+        "model",
+        "numbers",
+        "#threads",
+        "#segments trained a second",
+        "#predicted",
+        "#trainings",
+        "#hours",
+        "#workers for a day",
+    )
+    texts = []
+    for where, rows in pd.read_csv(path).groupby(["machine", "backend", "date"], sort=False):
+        lines = [
+            (f"`{row.preset}`", f"`{row.model}`", row.precision, row.threads, _speed(row.training), _speed(row.predicting),
+             row.trainings, f"{row.hours:,.1f}", row.workers)
+            for row in rows.itertuples()
+        ]  # fmt: skip
+        texts.append(f"**{where[0]}, {where[1]}, {where[2][:10]}:**\n\n{_table(head, lines)}")
+    return {"iemocap_cost": "\n\n".join(texts)}
+
+
+def _speed(value):
+    return "" if pd.isna(value) else f"{value:,.3g}"
+
+
 def chapter_times(cache, chapters, root):
     """Return how long the cells of each chapter ran when the folder `cache` was filled."""
     cache, rows = get_cache(str(cache)), []
@@ -230,6 +306,91 @@ def chapter_times(cache, chapters, root):
     lines = [(f"{{doc}}`/{name}`", f"{seconds:.0f}") for name, seconds in rows]
     lines.append(("together", f"{sum(seconds for _, seconds in rows):.0f}"))
     return {"chapter_times": _table(("chapter", "#seconds"), lines)}
+
+
+# --- chapters elsewhere: downloaded, on Binder or Colab, in the EPUB
+
+
+def launch_buttons(options, address):
+    """Take the buttons away that cannot work: all while the project has no address; Colab opens only what is on GitHub."""
+    if not address:
+        options.pop("launch_buttons", None)
+    elif "github.com/" not in address:
+        options["launch_buttons"]["colab_url"] = ""
+
+
+def get_project(address):
+    """Return the lines of a cell that gets the project where it is missing."""
+    return GET.format(address=address, folder=address.rstrip("/").rpartition("/")[2])
+
+
+def explain_copies(sources, address):
+    """Let every notebook below the folder `sources`, where a page's download button finds it, begin with what it needs."""
+    for path in sorted(Path(sources).rglob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        if notebook.cells[0].get("id") != "about-this-copy":
+            text = (COPY + ADDRESS if address else COPY).format(
+                chapter=path.relative_to(sources).as_posix(), address=address
+            )
+            new = [nbformat.v4.new_markdown_cell(text, id="about-this-copy")]
+            if address:
+                new.append(nbformat.v4.new_code_cell(get_project(address), id="get-the-project"))
+            notebook.cells[:0] = new
+            nbformat.write(notebook, path)
+
+
+def elsewhere(address):
+    """Return what the landing page says of Binder and Colab, by the name to write between double braces."""
+    parts = [BINDER] if address else []
+    if "github.com/" in address:
+        parts.append(f"{COLAB}\n\n```python\n{get_project(address)}\n```")
+    return {"elsewhere": "\n\n".join(parts)}
+
+
+def _without_named_entities(markup):
+    return re.sub(r"&(?!(?:lt|gt|amp|quot|apos);)\w+;", lambda match: html.unescape(match[0]), markup)
+
+
+def mathml(tex, as_block=False):
+    """Turn a formula into MathML, which readers of EPUB draw themselves; few of them run MathJax."""
+    for pattern, replacement in MATHML:
+        tex = re.sub(pattern, replacement, tex)
+    return _without_named_entities(tex2mathml(tex, as_block))
+
+
+def visit_math(translator, node):
+    """Write a formula as MathML."""
+    block = isinstance(node, nodes.math_block)
+    try:
+        formula = mathml(node.astext(), block)
+    except MathError as error:
+        message = "this formula cannot be written as MathML for the EPUB: %s"
+        sphinx_logging.getLogger(__name__).warning(message, error, location=node)
+        formula = html.escape(node.astext())
+    if block:
+        formula = f"{translator.starttag(node, 'div', CLASS='math')}{formula}</div>"
+    translator.body.append(formula)
+    raise nodes.SkipNode
+
+
+def without_scripts(markup):
+    """Return an HTML output as it can stand in an EPUB: XML, without scripts, and a sentence where it sounds."""
+    markup = re.sub(r"<(script|style|noscript)\b.*?</\1>", "", markup, flags=re.DOTALL)
+    markup = re.sub(r"<audio\b[^>]*>(?:[^<]|<source\b[^>]*>)*(?:</audio>)?", RECORDING, markup)
+    return _without_named_entities(markup)
+
+
+class WithoutScripts(SphinxPostTransform):
+    """Bring the HTML outputs of cells into the form that an EPUB can hold."""
+
+    builders = ("epub",)
+    default_priority = 500  # after myst-nb has chosen among the forms of an output
+
+    def run(self, **kwargs):
+        """Replace the raw HTML of one document."""
+        for node in list(self.document.findall(nodes.raw)):
+            if "html" in node["format"].split():
+                node.replace_self(nodes.raw("", without_scripts(node.astext()), format="html"))
 
 
 # --- the API reference
@@ -280,6 +441,10 @@ def on_config(app, config):
     named = [toc["root"], *(chapter["file"] for part in toc.get("parts", []) for chapter in part["chapters"])]
     chapters = [path for name in named if (path := Path(app.srcdir) / f"{name}.ipynb").is_file()]
     execute_ahead(cache, chapters, config.nb_execution_timeout)
+    address = config.html_theme_options.get("repository_url") or ""
+    launch_buttons(config.html_theme_options, address)
+    config.version = importlib.metadata.version("sermodules")
+    config.html_static_path = [*config.html_static_path, str(PLAYER_STYLE)]
     studies = published_studies(app.srcdir)
     config.myst_substitutions = {
         **config.myst_substitutions,
@@ -289,7 +454,9 @@ def on_config(app, config):
         **versions(app.srcdir),
         **commands(),
         **run_times(studies),
+        **iemocap_cost(app.srcdir),
         **chapter_times(cache, chapters, app.srcdir),
+        **elsewhere(address),
     }
     for listeners in app.events.listeners.values():
         for listener in list(listeners):
@@ -297,10 +464,24 @@ def on_config(app, config):
                 app.disconnect(listener.id)
 
 
+def on_builder(app):
+    """Copy myst-nb's style now: myst-nb does so when the EPUB is packed already."""
+    if app.builder.name == "epub":
+        (app.outdir / "_static").mkdir(exist_ok=True)
+        add_global_html_resources(app, None)
+
+
+def on_page(app, pagename, templatename, context, doctree):
+    """Mend the lists of a page."""
+    for pattern, replacement in MENDED if "body" in context else ():
+        context["body"] = re.sub(pattern, replacement, context["body"], flags=re.MULTILINE)
+
+
 def on_finish(app, exception):
-    """Copy MathJax into the pages."""
-    if exception is not None or app.builder.format != "html":
+    """Copy MathJax into the pages, and finish the downloads."""
+    if exception is not None or app.builder.name != "html":
         return
+    explain_copies(app.outdir / "_sources", app.config.html_theme_options.get("repository_url") or "")
     source = Path(importlib.resources.files("sphinx-mathjax-offline")) / "static" / "mathjax"
     for name in MATHJAX:
         target = app.outdir / "_static" / "mathjax" / name
@@ -311,10 +492,15 @@ def setup(app):
     """Register the extension; Sphinx reads every page anew when the inputs have changed."""
     NbElementRenderer.render_image = with_alt(NbElementRenderer.render_image)
     app.add_config_value("sermodules_inputs", inputs_digest(app.srcdir), "env", types=[str])
+    app.add_config_value("epub_math_renderer", "mathml", "epub", types=[str])
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
+    app.add_post_transform(WithoutScripts)
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", docstring)
     app.connect("autodoc-process-signature", signature)
     app.connect("missing-reference", reference)
     app.connect("config-inited", on_config)
+    app.connect("builder-inited", on_builder)
+    app.connect("html-page-context", on_page)
     app.connect("build-finished", on_finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,261 @@
+"""A process that does one job of a benchmark again and again: ``python -m benchmarks.worker JOB SETTINGS``.
+
+`benchmarks.measure.Worker` starts it. It says when it is ready, as a line of JSON on its standard output. Then it does its work
+once for each line on its standard input, and answers with the seconds that this took. A process has one job, so that no
+contender's threads and memory are in another's way.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from types import SimpleNamespace
+
+import numpy as np
+
+from sermodules.config import RunConfig
+
+CLASSES = 4
+
+
+class Turns:
+    """The side of the process that is asked."""
+
+    def __init__(self, answers):
+        self.answers = answers
+
+    def say(self, value):
+        """Write an answer."""
+        self.answers.write(json.dumps(value) + "\n")
+        self.answers.flush()
+
+    def wait(self):
+        """Wait to be asked; end the process if nobody will ask."""
+        if not sys.stdin.readline():
+            os._exit(0)
+
+    def serve(self, work):
+        """Do the work each time that it is asked for."""
+        while True:
+            self.wait()
+            began = time.perf_counter()
+            work()
+            self.say(time.perf_counter() - began)
+
+
+def random_part(config, count):
+    """Return a `sermodules.parts.Part` of segments of random numbers, as Model 2 with a gender takes them.
+
+    A step takes as long with them as with speech.
+    """
+    from sermodules.features import BANDS, CHANNELS
+    from sermodules.parts import Part
+    from sermodules.segments import FRAMES
+
+    rng = np.random.default_rng(config.seed)
+    inputs = {
+        "log_mel": rng.standard_normal((count, FRAMES, BANDS, CHANNELS), dtype=np.float32),
+        "gender": rng.integers(0, 2, (count, 1), dtype=np.int32),
+    }
+    return Part(None, None, inputs, rng.integers(0, CLASSES, count, dtype=np.int32))
+
+
+def _stock(x, mask):
+    """Pool as `sermodules.models` does for "seq_self", with the library's layer."""
+    from keras_self_attention import SeqSelfAttention
+
+    from sermodules import models
+
+    layer = SeqSelfAttention(
+        models.ATTENTION_UNITS, attention_width=models.ATTENTION_WIDTH, attention_activation="relu", name="attention"
+    )
+    return models.layers.GlobalAveragePooling1D(name="pooled")(layer(x))
+
+
+def network(config, stock=False, **compilation):
+    """Build and compile the network of a configuration as a run does.
+
+    Parameters
+    ----------
+    config : RunConfig
+    stock : bool
+        With ``keras_self_attention.SeqSelfAttention``, which computes the same as our layer.
+    **compilation
+        Other arguments of ``keras.Model.compile``.
+
+    Returns
+    -------
+    keras.Model
+    """
+    from sermodules import models, training
+    from sermodules.backend import keras
+
+    ours = models.ATTENTIONS["seq_self"]
+    models.ATTENTIONS["seq_self"] = _stock if stock else ours
+    try:
+        model = models.build(config, CLASSES)
+    finally:
+        models.ATTENTIONS["seq_self"] = ours
+    model.compile(
+        optimizer=training.OPTIMIZERS[config.optimizer](config.learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        **compilation,
+    )
+    return model
+
+
+def keras_training(turns, config, steps, stock=False):
+    """Train Model 2: a turn is an epoch of `steps` minibatches, without a validation.
+
+    Ours goes through `sermodules.training.train`. With `stock` it is the library's layer and a plain ``model.fit`` on arrays.
+    """
+    from benchmarks import flops
+    from sermodules import training
+    from sermodules.backend import keras
+
+    config = RunConfig.from_json(config)
+
+    class Turn(training.Checkpoint):
+        def on_epoch_begin(self, epoch, logs=None):
+            turns.wait()
+            self.began = time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            turns.say(time.perf_counter() - self.began)
+            self.weights = self.model.get_weights()
+
+    class Plain(keras.callbacks.Callback):
+        on_epoch_begin, on_epoch_end = Turn.on_epoch_begin, Turn.on_epoch_end
+
+    model = network(config, stock)
+    facts = {"parameters": model.count_params(), "devices": list(map(str, keras.distribution.list_devices()))}
+    turns.say(facts if stock else facts | {"flops": flops.training(model)})
+    part = random_part(config, steps * config.batch_size)
+    if stock:
+        model.fit(
+            part.inputs, part.labels, batch_size=config.batch_size, epochs=config.epochs, verbose=0, callbacks=[Plain()]
+        )
+        return
+    rows = np.arange(len(part.labels))
+    minibatches = training._minibatches(part, rows, config.batch_size, config.seed)
+    training.train(model, minibatches, steps, Turn(SimpleNamespace(train=part), config, report=False))
+
+
+def torch_training(turns, config, steps):
+    """Train the same network in PyTorch: a turn is an epoch of `steps` minibatches."""
+    import torch
+
+    from benchmarks import pytorch
+
+    config = RunConfig.from_json(config)
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    model = pytorch.Network(config, CLASSES)
+    optimizer = pytorch.optimizer(model, config.learning_rate)
+    part, generator = random_part(config, steps * config.batch_size), np.random.default_rng(config.seed)
+
+    def epoch():
+        order = generator.permutation(len(part.labels))
+        for begin in range(0, len(order), config.batch_size):
+            chosen = order[begin : begin + config.batch_size]
+            inputs = {name: values[chosen] for name, values in part.inputs.items()}
+            loss = pytorch.step(model, optimizer, inputs, part.labels[chosen], config.precision)
+            assert np.isfinite(loss)
+
+    turns.say({"parameters": pytorch.parameters(model)})
+    turns.serve(epoch)
+
+
+def product(turns, library, precision, threads, size):
+    """Multiply two square matrices, 2 size³ operations a turn."""
+    a, b = np.random.default_rng(0).standard_normal((2, size, size), dtype=np.float32)
+    if library == "numpy":
+
+        def work():
+            a @ b
+
+    elif library == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+        x, y = (torch.from_numpy(matrix).to(getattr(torch, precision)) for matrix in (a, b))
+
+        def work():
+            x @ y
+
+    else:
+        from sermodules.backend import use_threads
+
+        use_threads(threads)
+        import tensorflow as tf
+
+        x, y = (tf.cast(matrix, precision) for matrix in (a, b))
+
+        def work():
+            tf.matmul(x, y)[0, 0].numpy()  # a number of the result is only there when all is done
+
+    turns.say({"flops": 2 * size**3})
+    turns.serve(work)
+
+
+def one_run(turns, config):
+    """Do one run, a step a turn, and say each time how much memory the process has held at most (bytes)."""
+    from benchmarks.measure import peak_memory
+    from sermodules import models, training
+
+    config = RunConfig.from_json(config)
+    turns.say({"import": peak_memory()})
+    turns.wait()
+    data = training.prepare(config)
+    turns.say(peak_memory())
+    turns.wait()
+    model = models.build(config, len(data.classes))
+    fitted = training.fit(model, data, config, report=False)
+    turns.say(peak_memory())
+    turns.wait()
+    training.evaluate(model, data, config, fitted)
+    turns.say(peak_memory())
+
+
+def study_worker(turns, configs):
+    """Do runs in the process that a study's worker keeps for them, a run a turn, and say its peak memory (bytes) after each."""
+    from benchmarks.measure import peak_memory
+    from sermodules import study
+    from sermodules.runner import Runner
+
+    configs = [RunConfig.from_json(config) for config in configs]
+    runner = Runner(configs[0].threads)
+    notebook = study.notebook().read_text(encoding="utf-8")
+    turns.say({})
+    try:
+        for config in configs:
+            turns.wait()
+            with tempfile.TemporaryDirectory() as folder:
+                answer = runner.run(config, folder, notebook)
+            if answer:
+                raise RuntimeError(f"{config.run_id} failed: {answer['error']}\n{answer['traceback']}")
+            turns.say(peak_memory(runner.process.pid))
+    finally:
+        runner.stop()
+
+
+def provenance(turns):
+    """Say what a run would write of this machine and environment."""
+    from sermodules import training
+
+    turns.say(training.provenance())
+
+
+JOBS = {job.__name__: job for job in (keras_training, torch_training, product, one_run, study_worker, provenance)}
+
+
+def main(job, settings):
+    """Do a job until there is nobody to ask for it."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)  # whatever else is printed must not get between the answers
+        JOBS[job](Turns(answers), **json.loads(settings))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

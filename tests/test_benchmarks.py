@@ -1,0 +1,294 @@
+"""The benchmarks: their arithmetic, that the contenders compute the same, and that the quick form runs."""
+
+import importlib.util
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import __main__ as command
+from benchmarks import features, flops, measure, memory, training, worker
+from sermodules import corpora, models
+from sermodules.backend import keras
+from sermodules.config import RunConfig
+from sermodules.errors import CorpusError, SermodulesError
+
+TINY = RunConfig.create(preset="smoke", width=1 / 32, batch_size=4)
+
+
+def have(name):
+    try:
+        corpora.find(name)
+    except CorpusError:
+        return False
+    return True
+
+
+needs_recordings = pytest.mark.skipif(
+    not (have("emodb") or have("synthetic")), reason="no recordings are here: `sermodules corpora make synthetic`"
+)
+
+
+# --- arithmetic
+
+
+def test_ratio_is_taken_within_each_round():
+    found = measure.result("w", "other", [10, 20, 40], "segments/s", ours=[20, 30, 120])
+    assert (found["value"], found["low"], found["high"]) == (20, 10, 40)
+    assert (found["ratio"], found["ratio_low"], found["ratio_high"]) == (2, 1.5, 3)  # 30 / 20 would be 1.5
+    assert found["rounds"] == 3 and tuple(found) == measure.COLUMNS
+
+
+def test_rounds_take_turns_after_a_warm_up():
+    order = []
+
+    def turn(name):
+        return lambda: order.append(name) or len(order)
+
+    found = measure.rounds({name: turn(name) for name in "abc"}, 3)
+    assert "".join(order) == "abc" + "abc" + "bca" + "cab"
+    assert found == {"a": [4, 9, 11], "b": [5, 7, 12], "c": [6, 8, 10]}
+
+
+def test_table_and_file_have_every_contender(tmp_path):
+    rows = [
+        measure.result("training", "sermodules", [1234.5], "segments/s"),
+        measure.result("training", "other", [100, 400, 200], "segments/s", [150, 200, 220], "as it is"),
+        measure.missing("training", "PyTorch", "torch"),
+    ]
+    results = pd.DataFrame(rows, columns=measure.COLUMNS)
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in measure.table(results).splitlines()]
+    assert cells[0] == ["what", "contender", "measured", "ours / this", "note"]
+    assert cells[2] == ["training", "sermodules", "1,234 segments/s", "", ""]
+    assert cells[3] == ["training", "other", "200 segments/s (100–400)", "1.10 (0.500–1.50)", "as it is"]
+    assert cells[4] == ["training", "PyTorch", "", "", "not installed: pip install torch"]
+    measure.write(results.assign(date="today"), tmp_path / "new" / "training.csv")
+    again = pd.read_csv(tmp_path / "new" / "training.csv")
+    assert list(again.columns) == [*measure.COLUMNS, "date"]
+    assert measure.table(again) == measure.table(results)
+
+
+def test_others_use_of_the_machine(monkeypatch):
+    times = iter([(0.0, 100.0, 10.0), (10.0, 118.0, 13.0)])  # elapsed, busy, ours
+    monkeypatch.setattr(measure.Meanwhile, "_now", staticmethod(lambda: next(times)))
+    assert measure.Meanwhile().cores() == 1.5
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak memory of a process")
+def test_peak_memory_sees_what_was_freed():
+    code = "from benchmarks.measure import peak_memory as p; a = p(); x = bytearray(a + 10**8); del x; print(a, p())"
+    root = Path(measure.__file__).parents[1]
+    told = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    before, after = map(int, told.stdout.split())
+    assert after > before + 10**8
+
+
+def test_peak_memory_of_a_process_that_is_gone_is_refused():
+    with pytest.raises(SermodulesError, match="only Linux"):
+        measure.peak_memory("none")
+
+
+# --- operations
+
+
+def test_operations_by_hand():
+    """Preset `teaching`, with the sizes of the paper over eight."""
+    counts = flops.forward(models.build(RunConfig.create(preset="teaching"), 4))
+    pixels, pooled = 300 * 40, 150 * 20
+    expected = {
+        "conv1": 2 * pixels * (5 * 3 * 3) * 16,
+        "conv2": 2 * pooled * (5 * 3 * 16) * 32,
+        **{f"conv{number}": 2 * pooled * (5 * 3 * 32) * 32 for number in (3, 4, 5, 6)},
+        "linear": 2 * 150 * (20 * 32) * 96,
+        "bilstm": 2 * 150 * 2 * (96 + 16) * (4 * 16),
+        "attention": 2 * 150 * (2 * 32 * 32 + 15 * 32 + 15 * 32),
+        "gender_dense": 2 * 300 * 64,
+        "dense": 2 * (32 + 64) * 64,
+        "logits": 2 * 64 * 4,
+    }
+    assert {name: count for name, count in counts.items() if count} == expected
+
+
+def test_training_is_three_times_the_forward_pass_but_for_the_first_layer():
+    model = models.build(TINY, 4)
+    counts = flops.forward(model)
+    assert flops.training(model) == 3 * sum(counts.values()) - counts["conv1"]
+    paper = flops.training(models.build(RunConfig.create(), 4))
+    assert paper == pytest.approx(85e9, rel=0.02)
+
+
+def test_operations_are_those_of_tensorflows_profiler():
+    tf = pytest.importorskip("tensorflow")
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2_as_graph
+
+    model = models.build(TINY, 4)
+    convolutions = keras.Model(model.input["log_mel"], model.get_layer("linear").output)
+    function = tf.function(convolutions).get_concrete_function(tf.TensorSpec((1, 300, 40, 3)))
+    _, graph = convert_variables_to_constants_v2_as_graph(function)
+    with tf.Graph().as_default() as traced:
+        tf.graph_util.import_graph_def(graph, name="")
+        options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+        options = tf.compat.v1.profiler.ProfileOptionBuilder(options).with_empty_output()
+        options = options.with_accounted_types(["Conv2D", "MatMul"]).build()
+        counted = tf.compat.v1.profiler.profile(traced, cmd="op", options=options)
+    products = sum(node.total_float_ops for node in counted.children if node.name in ("Conv2D", "MatMul"))
+    ours = flops.forward(model)
+    assert counted.total_float_ops >= products > 0
+    assert products == sum(ours[name] for name in ("conv1", "conv2", "linear"))
+
+
+def test_an_unknown_layer_is_not_left_out():
+    model = models.build(RunConfig.create(preset="smoke", attention="scaled_dot"), 4)
+    with pytest.raises(SermodulesError, match="attention"):
+        flops.forward(model)
+
+
+# --- the contenders are the same network
+
+
+def minibatch(config):
+    part = worker.random_part(config, config.batch_size)
+    return part.inputs, part.labels
+
+
+def stepped(config, stock, weights):
+    model = worker.network(config, stock)
+    model.set_weights(weights)
+    inputs, labels = minibatch(config)
+    return [float(model.train_on_batch(inputs, labels)) for _ in range(3)], model
+
+
+def test_the_stock_layer_has_the_same_losses_in_three_steps():
+    pytest.importorskip("keras_self_attention")
+    weights = worker.network(TINY).get_weights()
+    losses, ours = stepped(TINY, False, weights)
+    losses_stock, stock = stepped(TINY, True, weights)
+    assert type(stock.get_layer("attention")).__name__ == "SeqSelfAttention"
+    assert type(ours.get_layer("attention")).__name__ == "LocalSelfAttention"
+    assert type(worker.network(TINY).get_layer("attention")).__name__ == "LocalSelfAttention"
+    assert stock.count_params() == ours.count_params()
+    np.testing.assert_allclose(losses_stock, losses, rtol=1e-4)
+
+
+@pytest.mark.skipif(not measure.installed("torch"), reason="PyTorch is optional: pip install torch")
+def test_pytorch_is_the_same_network(tmp_path):
+    """The weights of Keras go to a process of PyTorch's own: same parameters, same loss, which falls there."""
+    ours = worker.network(TINY)
+    weights = {layer.name: layer.get_weights() for layer in ours.layers}
+    inputs, labels = minibatch(TINY)
+    (tmp_path / "given").write_bytes(pickle.dumps((TINY.to_json(), weights, inputs, labels)))
+    code = """
+import pickle, sys
+from pathlib import Path
+from benchmarks import pytorch
+from sermodules.config import RunConfig
+folder = Path(sys.argv[1])
+config, weights, inputs, labels = pickle.loads((folder / "given").read_bytes())
+config = RunConfig.from_json(config)
+network = pytorch.Network(config, 4)
+pytorch.load(network, weights)
+optimizer = pytorch.optimizer(network, config.learning_rate)
+losses = [pytorch.step(network, optimizer, inputs, labels) for _ in range(4)]
+(folder / "found").write_bytes(pickle.dumps((losses, pytorch.parameters(network))))
+"""
+    root = Path(measure.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, check=True)
+    losses, parameters = pickle.loads((tmp_path / "found").read_bytes())
+    assert parameters == ours.count_params()
+    outputs = np.asarray(ours(inputs), dtype=np.float64)
+    entropy = np.log(np.exp(outputs).sum(axis=1)) - outputs[np.arange(len(labels)), labels]
+    np.testing.assert_allclose(losses[0], entropy.mean(), rtol=1e-5)
+    assert losses[3] < losses[2] < losses[1] < losses[0]
+
+
+# --- the quick form
+
+
+@needs_recordings
+def test_librosa_computes_the_same_features():
+    table, _ = measure.recordings(4)
+    for path in table["path"]:
+        ours = features.ours(path)
+        np.testing.assert_allclose(features.with_librosa(path), ours, rtol=0, atol=features.TOLERANCE)
+
+
+@needs_recordings
+def test_quick_features(monkeypatch):
+    # no openSMILE: this process has loaded TensorFlow, in which it aborts
+    monkeypatch.setattr(measure, "installed", lambda module: False)
+    results = features.main(quick=True).set_index(["what", "contender"])
+    alone = results.xs(results.index[0][0])
+    assert list(alone.index) == ["sermodules", "librosa", "openSMILE", "python_speech_features"]
+    assert alone["ratio"]["librosa"] == pytest.approx(alone["value"]["sermodules"] / alone["value"]["librosa"])
+    assert alone["note"]["openSMILE"] == "not installed: pip install opensmile"
+    assert alone["note"]["librosa"].startswith("largest difference") and pd.isna(alone["value"]["openSMILE"])
+
+
+def test_features_that_differ_are_refused(monkeypatch):
+    x = np.zeros((5, 40, 3))
+    monkeypatch.setattr(features, "ours", lambda path: x + np.arange(3))
+    with pytest.raises(SermodulesError, match="the work is not the same"):
+        features._agreement(["a"], {"sermodules": None, "librosa": lambda path: x + np.array([0, 1, 2.1])})
+
+
+def test_quick_training():
+    results = training.main(quick=True)
+    ours, reached, stock = (row for _, row in results.iloc[:3].iterrows())
+    assert (ours["contender"], stock["contender"]) == ("sermodules", "SeqSelfAttention and model.fit")
+    assert stock["ratio"] == pytest.approx(ours["value"] / stock["value"])
+    config = RunConfig.create(preset="smoke", width=1 / 64, conv_layers=1, batch_size=4)
+    per_segment = flops.training(models.build(config, 4)) / 1e9
+    assert reached["value"] == pytest.approx(per_segment * ours["value"])
+    products = results[results["contender"].str.startswith("matrix product")]
+    assert len(products) >= 2 and (products["value"] > 0).all()
+    np.testing.assert_allclose(products["ratio"], reached["value"] / products["value"])
+    torch = results[results["contender"].str.startswith("PyTorch")].iloc[0]
+    assert (torch["rounds"] > 0) == (importlib.util.find_spec("torch") is not None)
+
+
+def test_networks_of_other_sizes_are_refused():
+    class Fake:
+        def __init__(self, parameters):
+            self.parameters = parameters
+
+        def ready(self):
+            return {"parameters": self.parameters}
+
+    training._check_parameters({"a": Fake(5), "b": Fake(5)})
+    with pytest.raises(SermodulesError, match="not the same network"):
+        training._check_parameters({"a": Fake(5), "b": Fake(6)})
+
+
+@needs_recordings
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak memory of a process")
+def test_quick_memory_by_the_command(tmp_path):
+    told = CliRunner().invoke(command.main, ["memory", "--quick", "--to", str(tmp_path)])
+    assert told.exit_code == 0, told.output
+    results = pd.read_csv(tmp_path / "memory.csv")
+    run = results[results["what"].str.startswith("a run")]["value"]
+    assert run.is_monotonic_increasing and run.iloc[0] > 100  # TensorFlow is imported
+    assert results["what"].str.startswith("a worker").sum() == 1
+    assert measure.table(results) in told.output
+    for name in ("date", "commit", "code", "processor", "cores", "versions", "others_cores"):
+        assert results[name].notna().all() or name in ("commit", "others_cores"), name
+    assert "keras 3" in results["versions"][0]
+
+
+def test_a_job_that_fails_is_told():
+    broken = measure.Worker("product", library="numpy", precision="float32", threads=1, size=-1)
+    try:
+        with pytest.raises(SermodulesError, match="ended"):
+            broken.ready()
+    finally:
+        broken.close()
+
+
+def test_memory_of_processes_is_in_megabytes():
+    assert memory._megabytes(2_500_000) == 2.5
