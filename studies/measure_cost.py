@@ -224,7 +224,7 @@ def save(table, path):
     if path.exists():
         table = pd.concat([pd.read_csv(path), table])
     keys = ["machine", "backend", "preset", "model", "precision", "threads"]
-    table.drop_duplicates(keys, keep="last").to_csv(path, index=False, lineterminator="\n")
+    table.drop_duplicates(keys, keep="last").to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 
 @click.command(help=__doc__)

@@ -283,13 +283,14 @@ def iemocap_cost(root):
         "#workers for a day",
     )
     texts = []
-    for where, rows in pd.read_csv(path).groupby(["machine", "backend", "date"], sort=False):
+    table = pd.read_csv(path)
+    for where, rows in table.assign(day=table["date"].str[:10]).groupby(["machine", "backend", "day"], sort=False):
         lines = [
             (f"`{row.preset}`", f"`{row.model}`", row.precision, row.threads, _speed(row.training), _speed(row.predicting),
              row.trainings, f"{row.hours:,.1f}", row.workers)
             for row in rows.itertuples()
         ]  # fmt: skip
-        texts.append(f"**{where[0]}, {where[1]}, {where[2][:10]}:**\n\n{_table(head, lines)}")
+        texts.append(f"**{where[0]}, {where[1]}, {where[2]}:**\n\n{_table(head, lines)}")
     return {"iemocap_cost": "\n\n".join(texts)}
 
 
