@@ -72,7 +72,7 @@ study: $(READY)
 	@echo "The book is built. Open this file in a browser: $(CURDIR)/_build/html/index.html"
 
 # Tests that start processes of their own and watch the clock, or keep both cores busy by themselves.
-ALONE = tests/test_engine.py tests/test_planted_faults.py
+ALONE = tests/test_engine.py tests/test_planted_faults.py tests/test_player.py
 
 test: $(READY)
 	$(BIN)/python -m ruff check .
