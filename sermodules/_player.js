@@ -12,6 +12,7 @@ function attentionPlayer(id, script, data) {
   let context = null;
   let decoded = null;
   let piece = null;
+  let frame = 0;
 
   const time = (n) => (n * data.seconds).toFixed(2) + " s";
   const position = () => Math.min(last, Math.floor(audio.currentTime / data.seconds + 0.01));
@@ -46,7 +47,7 @@ function attentionPlayer(id, script, data) {
     if (audio.paused) return;
     const due = !calm.matches || now - shown >= 250;
     if (due && position() !== step) show(position());
-    requestAnimationFrame((next) => follow(next, due ? now : shown));
+    frame = requestAnimationFrame((next) => follow(next, due ? now : shown));
   }
 
   function hush() {
@@ -109,7 +110,8 @@ function attentionPlayer(id, script, data) {
     button.textContent = "❚❚ Pause";
     status.setAttribute("aria-live", "off");
     document.addEventListener("play", silenceFor, true);
-    requestAnimationFrame((now) => follow(now, now));
+    cancelAnimationFrame(frame); // one chain of frames only, however quickly somebody pauses and plays
+    frame = requestAnimationFrame((now) => follow(now, now));
   });
 
   audio.addEventListener("pause", () => {

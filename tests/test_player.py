@@ -386,27 +386,35 @@ def test_keys(page):
 
 
 def test_who_asked_for_less_motion_gets_four_moves_a_second(page):
-    def moves():
+    def moves(restarts):
+        """Return how often the cursor moved while it played, and for how many seconds that was."""
         return page.execute_async_script(
-            """const done = arguments[0], cursor = document.querySelector(".sp-cursor"), seen = new Set();
-            const watch = new MutationObserver(() => seen.add(cursor.style.left));
+            """const done = arguments[1], cursor = document.querySelector(".sp-cursor"), seen = new Set();
+            const watch = new MutationObserver(() => seen.add(cursor.style.left)), began = performance.now();
+            const click = () => document.querySelector(".sp-button").click();
             watch.observe(cursor, {attributes: true});
-            document.querySelector(".sp-button").click();
+            click();
+            for (let n = 1; n <= arguments[0]; n++) setTimeout(() => { click(); click(); }, 200 * n);
             setTimeout(() => {
-              document.querySelector(".sp-button").click(); watch.disconnect(); done(seen.size);
-            }, 1500)"""
+              click(); watch.disconnect(); done([seen.size, (performance.now() - began) / 1000]);
+            }, 2000)""",
+            restarts,
         )
 
     page.set_script_timeout(10)
-    free = moves()
+    free, seconds = moves(0)
+    assert free > 4 * seconds + 2
+    page.find_element("css selector", ".sp-slider").send_keys("\ue011")  # Home: back to the beginning
     page.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
     )
     try:
-        calm = moves()
+        calm, seconds = moves(
+            3
+        )  # paused and played again three times, faster than a frame: one chain of frames goes on
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert 2 <= calm <= 7 < free
+    assert 2 <= calm <= 4 * seconds + 2 + 3  # one move at the beginning, at the end, and at each pause
 
 
 def test_phone_does_not_scroll_sideways(page):
