@@ -650,8 +650,8 @@ def test_cost_of_iemocap_is_what_was_measured(tmp_path):
     )
     where, _, _, _, model2, every = sermodules_book.iemocap_cost(tmp_path)["iemocap_cost"].splitlines()
     assert where == "**2 cores (X), jax 1, 2026-11-23:**"
-    assert model2 == "| `paper` | `model2` | float32 | 2 | 2.5 | 9.25 | 25 | 417.0 | 18 |"
-    assert every == "| `paper` | `all` | float32 | 2 |  |  | 50 | 1,234.5 | 52 |"
+    assert model2 == "| `paper`, float32, 2 threads | `model2` | 2.5 | 417.0 | 18 |"
+    assert every == "| `paper`, float32, 2 threads | `all` |  | 1,234.5 | 52 |"
 
 
 def test_run_times_are_those_of_the_published_runs():
