@@ -44,23 +44,6 @@ class Turns:
             self.say(time.perf_counter() - began)
 
 
-def random_part(config, count):
-    """Return a `sermodules.parts.Part` of segments of random numbers, as Model 2 with a gender takes them.
-
-    A step takes as long with them as with speech.
-    """
-    from sermodules.features import BANDS, CHANNELS
-    from sermodules.parts import Part
-    from sermodules.segments import FRAMES
-
-    rng = np.random.default_rng(config.seed)
-    inputs = {
-        "log_mel": rng.standard_normal((count, FRAMES, BANDS, CHANNELS), dtype=np.float32),
-        "gender": rng.integers(0, 2, (count, 1), dtype=np.int32),
-    }
-    return Part(None, None, inputs, rng.integers(0, CLASSES, count, dtype=np.int32))
-
-
 def _stock(x, mask):
     """Pool as `sermodules.models` does for "seq_self", with the library's layer."""
     from keras_self_attention import SeqSelfAttention
@@ -111,7 +94,7 @@ def keras_training(turns, config, steps, stock=False):
     Ours goes through `sermodules.training.train`. With `stock` it is the library's layer and a plain ``model.fit`` on arrays.
     """
     from benchmarks import flops
-    from sermodules import training
+    from sermodules import parts, training
     from sermodules.backend import keras
 
     config = RunConfig.from_json(config)
@@ -131,7 +114,7 @@ def keras_training(turns, config, steps, stock=False):
     model = network(config, stock)
     facts = {"parameters": model.count_params(), "devices": list(map(str, keras.distribution.list_devices()))}
     turns.say(facts if stock else facts | {"flops": flops.training(model)})
-    part = random_part(config, steps * config.batch_size)
+    part = parts.random_part(config, steps * config.batch_size)
     if stock:
         model.fit(
             part.inputs, part.labels, batch_size=config.batch_size, epochs=config.epochs, verbose=0, callbacks=[Plain()]
@@ -147,13 +130,14 @@ def torch_training(turns, config, steps):
     import torch
 
     from benchmarks import pytorch
+    from sermodules import parts
 
     config = RunConfig.from_json(config)
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     model = pytorch.Network(config, CLASSES)
     optimizer = pytorch.optimizer(model, config.learning_rate)
-    part, generator = random_part(config, steps * config.batch_size), np.random.default_rng(config.seed)
+    part, generator = parts.random_part(config, steps * config.batch_size), np.random.default_rng(config.seed)
 
     def epoch():
         order = generator.permutation(len(part.labels))

@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import click
-import numpy as np
 import pandas as pd
 from scipy import stats
 from tabulate import tabulate
@@ -24,9 +23,7 @@ from sermodules import models, protocol, study, training
 from sermodules.backend import keras
 from sermodules.config import PRESETS, RunConfig, trains_as
 from sermodules.corpora.iemocap import COUNTS
-from sermodules.features import BANDS, CHANNELS
-from sermodules.parts import Part
-from sermodules.segments import FRAMES
+from sermodules.parts import random_part
 
 STUDY = Path(__file__).with_name("iemocap.yaml")
 #: Mean and median length (s) of the 2280 improvised utterances of the four classes.
@@ -69,17 +66,6 @@ def folds(validation="partner"):
         for fold in protocol.folds(table, validation)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["fold", "train", "training", "validation", "test"])
-
-
-def random_part(config, count, classes=4):
-    """Return a `Part` of `count` segments of random numbers, as the network of a configuration takes them."""
-    rng = np.random.default_rng(0)
-    inputs = {"log_mel": rng.standard_normal((count, FRAMES, BANDS, CHANNELS), dtype=np.float32)}
-    if config.gender in ("embedding", "embedding64", "shuffled", "flipped", "predicted"):
-        inputs["gender"] = rng.integers(0, 2, (count, 1), dtype=np.int32)
-    if config.padding == "masked":
-        inputs["mask"] = np.ones((count, FRAMES), bool)
-    return Part(None, None, inputs, rng.integers(0, classes, count, dtype=np.int32))
 
 
 class _Clock(keras.callbacks.Callback):

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import __main__ as command
 from benchmarks import features, flops, measure, memory, training, worker
-from sermodules import corpora, models
+from sermodules import corpora, models, parts
 from sermodules.backend import keras
 from sermodules.config import RunConfig
 from sermodules.errors import CorpusError, SermodulesError
@@ -125,7 +125,7 @@ def test_training_is_three_times_the_forward_pass_but_for_the_first_layer():
 
 
 def test_operations_are_those_of_tensorflows_profiler():
-    tf = pytest.importorskip("tensorflow")
+    tf = pytest.importorskip("tensorflow", reason="the reference count is a TensorFlow profile")
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2_as_graph
 
     model = models.build(TINY, 4)
@@ -154,7 +154,7 @@ def test_an_unknown_layer_is_not_left_out():
 
 
 def minibatch(config):
-    part = worker.random_part(config, config.batch_size)
+    part = parts.random_part(config, config.batch_size)
     return part.inputs, part.labels
 
 
@@ -166,7 +166,9 @@ def stepped(config, stock, weights):
 
 
 def test_the_stock_layer_has_the_same_losses_in_three_steps():
-    pytest.importorskip("keras_self_attention")
+    pytest.importorskip(
+        "keras_self_attention", reason="the stock layer is not installed: pip install keras-self-attention"
+    )
     weights = worker.network(TINY).get_weights()
     losses, ours = stepped(TINY, False, weights)
     losses_stock, stock = stepped(TINY, True, weights)
