@@ -93,8 +93,7 @@ def keras_training(turns, config, steps, stock=False):
 
     Ours goes through `sermodules.training.train`. With `stock` it is the library's layer and a plain ``model.fit`` on arrays.
     """
-    from benchmarks import flops
-    from sermodules import parts, training
+    from sermodules import flops, parts, training
     from sermodules.backend import keras
 
     config = RunConfig.from_json(config)

@@ -7,7 +7,8 @@
 It needs no corpus: the segments are random numbers of the right shape, and a step takes as long with them. Nothing else should
 run on the machine meanwhile, unless the study will share it too. The table has a line a configuration of
 ``studies/iemocap.yaml``, and one for all. Its hours are an upper bound of training and predicting alone: every run goes through
-all of its epochs. They leave out importing the backend, features, the notebook, and the time in which workers wait.
+all of its epochs. They leave out importing the backend, features, the notebook, and the time in which workers wait. PFLOP are
+10^15 operations, counted by `sermodules.flops`: a machine that does one TFLOP (10^12) a second needs 1000 s for each.
 """
 
 import math
@@ -19,7 +20,7 @@ import pandas as pd
 from scipy import stats
 from tabulate import tabulate
 
-from sermodules import models, protocol, study, training
+from sermodules import flops, models, protocol, study, training
 from sermodules.backend import keras
 from sermodules.config import PRESETS, RunConfig, trains_as
 from sermodules.corpora.iemocap import COUNTS
@@ -97,7 +98,8 @@ def speed(config, steps=3, classes=4):
     Returns
     -------
     dict of str to float
-        ``step`` (seconds a minibatch), ``training`` and ``predicting`` (segments a second), and ``weights`` (bytes).
+        ``step`` (seconds a minibatch), ``training`` and ``predicting`` (segments a second), ``weights`` (bytes), and the FLOP
+        of a segment that is trained, ``train_flop``, and predicted, ``predict_flop``.
     """
     network = models.build(config, classes)
     network.compile(
@@ -117,7 +119,8 @@ def speed(config, steps=3, classes=4):
     training.logits(network, other)
     predicting = 32 * steps / (time.perf_counter() - began)
     weights = sum(values.nbytes for values in network.get_weights())
-    return {"step": step, "training": config.batch_size / step, "predicting": predicting, "weights": weights}
+    measured = {"step": step, "training": config.batch_size / step, "predicting": predicting, "weights": weights}
+    return measured | {"train_flop": flops.training(network), "predict_flop": sum(flops.forward(network).values())}
 
 
 def cost(configs, speeds):
@@ -134,21 +137,25 @@ def cost(configs, speeds):
     dict
         ``runs``; ``trainings``, of which there are fewer if the weights of all epochs may be kept for a run with the same
         training speakers (`training.train`); ``epoch`` (s), the mean over the runs of one that is computed, with its
-        validation; ``hours`` of one worker; ``workers`` that do it in a day.
+        validation; ``petaflop``, the operations; ``hours`` of one worker; ``workers`` that do it in a day.
     """
-    seconds, epoch, trained, runs = 0.0, 0.0, set(), 0
+    seconds, epoch, operations, trained, runs = 0.0, 0.0, 0.0, set(), 0
     sizes = {name: folds(name).set_index("fold") for name in ("partner", "next")}
     for config in configs:
         found, size = speeds[config.replace(fold=1, seed=1)], sizes[config.validation].loc[config.fold]
         shared = config.epochs * found["weights"] <= training.SHARED_LIMIT
         key = (trains_as(config), size["train"]) if shared else config
         fit, validate = size["training"] / found["training"], size["validation"] / found["predicting"]
-        seconds += config.epochs * (validate + (0 if key in trained else fit)) + size["test"] / found["predicting"]
         epoch, runs = epoch + fit + validate, runs + 1
+        learned = 0 if key in trained else config.epochs * size["training"]
+        predicted = config.epochs * size["validation"] + size["test"]
+        seconds += learned / found["training"] + predicted / found["predicting"]
+        operations += learned * found["train_flop"] + predicted * found["predict_flop"]
         trained.add(key)
     hours = seconds / 3600
     return {
-        "runs": runs, "trainings": len(trained), "epoch": epoch / runs, "hours": hours, "workers": math.ceil(hours / 24),
+        "runs": runs, "trainings": len(trained), "epoch": epoch / runs, "petaflop": operations / 1e15,
+        "hours": hours, "workers": math.ceil(hours / 24),
     }  # fmt: skip
 
 
@@ -170,6 +177,7 @@ COLUMNS = {
     "epoch": "s an epoch",
     "runs": "runs",
     "trainings": "trainings",
+    "petaflop": "PFLOP",
     "hours": "hours, at most",
     "workers": "workers for a day",
 }

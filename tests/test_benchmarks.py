@@ -14,8 +14,8 @@ from click.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import __main__ as command
-from benchmarks import features, flops, measure, memory, training, worker
-from sermodules import corpora, models, parts
+from benchmarks import features, measure, memory, training, worker
+from sermodules import corpora, flops, models, parts
 from sermodules.backend import keras
 from sermodules.config import RunConfig
 from sermodules.errors import CorpusError, SermodulesError
@@ -116,10 +116,12 @@ def test_operations_by_hand():
     assert {name: count for name, count in counts.items() if count} == expected
 
 
-def test_training_is_three_times_the_forward_pass_but_for_the_first_layer():
+def test_training_is_three_times_the_forward_pass_but_for_the_first_layer_and_additive_attention_is_counted():
     model = models.build(TINY, 4)
     counts = flops.forward(model)
     assert flops.training(model) == 3 * sum(counts.values()) - counts["conv1"]
+    additive = flops.forward(models.build(TINY.replace(model="model1", attention="additive"), 4))
+    assert additive["attention"] == 2 * 150 * (8 * 32 + 32 + 8) and "pooled" not in additive
     paper = flops.training(models.build(RunConfig.create(), 4))
     assert paper == pytest.approx(85e9, rel=0.02)
 

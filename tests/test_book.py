@@ -640,18 +640,21 @@ def test_tables_are_computed(tmp_path):
 
 
 def test_cost_of_iemocap_is_what_was_measured(tmp_path):
-    assert "No machine" in sermodules_book.iemocap_cost(tmp_path)["iemocap_cost"]
+    assert "no machine" in sermodules_book.iemocap_cost(tmp_path)["iemocap_cost"]
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "iemocap-cost.csv").write_text(
-        "preset,model,precision,threads,training,predicting,epoch,runs,trainings,hours,workers,machine,backend,date,commit\n"
-        "paper,model2,float32,2,2.5,9.25,1000,50,25,417.04,18,2 cores (X),jax 1,2026-11-23T01:00:00+00:00,abc\n"
-        "paper,all,float32,2,,,,100,50,1234.5,52,2 cores (X),jax 1,2026-11-23T01:00:00+00:00,abc\n",
+        "preset,model,precision,threads,training,hours,petaflop,workers,machine,backend,date\n"
+        "paper,model2,float32,2,2.5,417.04,300.27,18,2 cores (X),jax 1,2026-11-23T01:00:00+00:00\n"
+        "paper,all,float32,2,,1234.5,900,52,2 cores (X),jax 1,2026-11-23T01:00:00+00:00\n",
         encoding="utf-8",
     )
-    where, _, _, _, model2, every = sermodules_book.iemocap_cost(tmp_path)["iemocap_cost"].splitlines()
+    found = sermodules_book.iemocap_cost(tmp_path)
+    where, _, _, _, model2, every = found["iemocap_cost"].splitlines()
     assert where == "**2 cores (X), jax 1, 2026-11-23:**"
-    assert model2 == "| `paper`, float32, 2 threads | `model2` | 2.5 | 417.0 | 18 |"
-    assert every == "| `paper`, float32, 2 threads | `all` |  | 1,234.5 | 52 |"
+    assert model2 == "| `paper`, float32, 2 threads | `model2` | 2.5 | 200 | 417.0 | 18 |"
+    assert every == "| `paper`, float32, 2 threads | `all` |  | 203 | 1,234.5 | 52 |"
+    assert found["iemocap_petaflop"] == "900\N{NO-BREAK SPACE}PFLOP"
+    assert found["iemocap_gpu"].splitlines()[2:4] == ["| 5 | 50.0 | 3 |", "| 20 | 12.5 | 1 |"]
 
 
 def test_run_times_are_those_of_the_published_runs():

@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from sermodules import training
 from sermodules.config import RunConfig
 
+#: A segment a second, a byte of weights, and a TFLOP a segment.
+SPEED = {"training": 1.0, "predicting": 1.0, "weights": 1.0, "train_flop": 3e12, "predict_flop": 1e12}
 FILE = Path(__file__).parents[1] / "studies" / "measure_cost.py"
 
 
@@ -41,12 +43,13 @@ def test_folds_of_iemocap(measure):
 
 def test_cost_by_hand(measure, monkeypatch):
     configs = [RunConfig.create(corpus="iemocap", epochs=10, fold=fold) for fold in (1, 2)]
-    speeds = {configs[0]: {"training": 100.0, "predicting": 1000.0, "weights": 4.0}}
+    speeds = {configs[0]: SPEED | {"training": 100.0, "predicting": 1000.0, "weights": 4.0}}
     rate = measure.segments_per_utterance()
     fit, both = (2280 - 217 - 205) * rate / 100, (217 + 205) * rate / 1000
     shared = measure.cost(configs, speeds)
     assert shared["runs"] == 2 and shared["trainings"] == 1 and shared["workers"] == 1
     assert shared["hours"] == pytest.approx((10 * fit + 10 * both + both) / 3600)
+    assert shared["petaflop"] == pytest.approx((10 * fit * 100 * 3e12 + 11 * both * 1000 * 1e12) / 1e15)
     assert shared["epoch"] == pytest.approx(fit + both / 2)
     monkeypatch.setattr(training, "SHARED_LIMIT", 39)  # ten epochs of four bytes are too many to keep
     alone = measure.cost(configs, speeds)
@@ -56,9 +59,7 @@ def test_cost_by_hand(measure, monkeypatch):
 def test_the_grid_of_the_study(measure):
     planned = measure.runs(preset="teaching")
     assert len(planned) == 100 and {config.preset for config in planned} == {"teaching"}
-    speeds = {
-        config.replace(fold=1, seed=1): {"training": 1.0, "predicting": 1.0, "weights": 1.0} for config in planned
-    }
+    speeds = {config.replace(fold=1, seed=1): SPEED for config in planned}
     assert measure.cost(planned, speeds)["trainings"] == 50
 
 

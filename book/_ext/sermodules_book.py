@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.resources
 import inspect
 import logging
+import math
 import os
 import platform
 import re
@@ -266,21 +267,33 @@ def run_times(studies):
     return {"run_times": "\n\n".join(texts)}
 
 
+#: TFLOP a second for which the page of clusters says what the grid would cost on a GPU; none has been measured.
+GPU_SPEEDS = (5, 20, 100)
+
+
 def iemocap_cost(root):
-    """Return what the full IEMOCAP grid costs on the machines on which studies/measure_cost.py was run."""
+    """Return what the full IEMOCAP grid costs on the machines on which studies/measure_cost.py was run, and would on a GPU."""
     path = Path(root) / "results" / "iemocap-cost.csv"
     if not path.is_file():
-        return {"iemocap_cost": "No machine has been measured yet."}
-    head = ("run", "model", "#segments trained a second", "#hours", "#machines for a day")
+        return dict.fromkeys(("iemocap_cost", "iemocap_petaflop", "iemocap_gpu"), "(no machine has been measured yet)")
+    head = ("run", "model", "#segments trained a second", "#GFLOP a second", "#hours", "#machines for a day")
     texts = []
     table = pd.read_csv(path)
     for where, rows in table.assign(day=table["date"].str[:10]).groupby(["machine", "backend", "day"], sort=False):
         lines = []
         for row in rows.itertuples():
             run = f"`{row.preset}`, {row.precision.removeprefix('mixed_')}, {row.threads} threads"
-            lines.append((run, f"`{row.model}`", _speed(row.training), f"{row.hours:,.1f}", row.workers))
+            kept_up = f"{row.petaflop * 1e6 / (3600 * row.hours):,.0f}"
+            lines.append((run, f"`{row.model}`", _speed(row.training), kept_up, f"{row.hours:,.1f}", row.workers))
         texts.append(f"**{where[0]}, {where[1]}, {where[2]}:**\n\n{_table(head, lines)}")
-    return {"iemocap_cost": "\n\n".join(texts)}
+    petaflop = table.query("preset == 'paper' and model == 'all'")["petaflop"].iloc[0]
+    hours = {speed: petaflop * 1000 / speed / 3600 for speed in GPU_SPEEDS}
+    lines = [(speed, f"{found:,.1f}", math.ceil(found / 24)) for speed, found in hours.items()]
+    return {
+        "iemocap_cost": "\n\n".join(texts),
+        "iemocap_petaflop": f"{petaflop:,.0f}\N{NO-BREAK SPACE}PFLOP",
+        "iemocap_gpu": _table(("#TFLOP a second", "#hours", "#GPUs for a day"), lines),
+    }
 
 
 def _speed(value):

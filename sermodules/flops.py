@@ -30,7 +30,7 @@ def forward(model):
     Parameters
     ----------
     model : keras.Model
-        Model 2 of `sermodules.models.build`, of any size.
+        Model 1 or 2 of `sermodules.models.build`, of any size.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def forward(model):
     For a layer whose weight matrix W is applied at n places (the pixels that a convolution puts out, the frames of a
     sequence): 2 n |W|. For self-attention over T frames of F features, with U units and a window of w frames: 2 T F U for each
     of W_t and W_x, 2 T w U for the scores, and 2 T w F for the weighted sums. More may be computed: the library's layer scores
-    all T frames for each frame.
+    all T frames for each frame. For additive attention: 2 T F U for W, 2 T U for the scores, 2 T F for the weighted sum.
     """
     return {layer.name: _layer(layer) for layer in model.layers}
 
@@ -57,6 +57,9 @@ def _layer(layer):
     if kind == "LocalSelfAttention":
         _, time, features = layer.output.shape
         return 2 * time * (2 * features * layer.units + layer.width * layer.units + layer.width * features)
+    if kind == "AdditivePooling":
+        _, time, features = layer.input.shape
+        return 2 * time * (features * layer.units + layer.units + features)
     if kind in _KERNELS:
         places = prod(layer.output.shape[1:-1])
         return 2 * places * sum(prod(kernel.shape) for kernel in _KERNELS[kind](layer))
