@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import integrate, stats
 
-from sermodules import paper, statistics
+from sermodules import config, paper, statistics
 from sermodules.errors import SermodulesError
 from sermodules.statistics import CANNOT_TELL, NOT_SUPPORTED, ROPE, SUPPORTED
 
@@ -55,6 +55,13 @@ class _Cell:
     def __str__(self):
         return f"`{self.model}`" + (f" ({self.attention}, gender {self.gender})" if self.attention else "")
 
+    @property
+    def short(self):
+        """Say in words what sets this configuration apart."""
+        usual = config.MODELS[self.model].get("attention")
+        apart = [f"with {self.attention} pooling"] * (self.attention not in (None, usual))
+        return " ".join([config.NAMES[self.model], *apart, *["without gender"] * (self.gender == "none")])
+
     def of(self, scores):
         """Return the runs of this configuration, indexed by fold and seed."""
         mine = scores["model"] == self.model
@@ -75,7 +82,7 @@ _MODEL_CELLS = {1: _MODEL1, 2: _MODEL2}
 
 @dataclass(frozen=True)
 class _Found:
-    """What was found: `ours` in words, the interval, the verdict, the runs that it rests on, and a remark."""
+    """What was found: `ours` in words, the interval, the verdict, the runs that it rests on, a remark, the number in `ours`."""
 
     ours: str
     low: float
@@ -83,6 +90,7 @@ class _Found:
     verdict: str
     runs: pd.DataFrame | None = None
     note: str = ""
+    value: float = np.nan
 
 
 def _evidence(values):
@@ -182,6 +190,10 @@ class _Difference:
     slack: float = 0.0
     on: tuple = ("fold", "seed")
 
+    @property
+    def compared(self):
+        return f"{self.plus.short} less {self.minus.short}"
+
     def decide(self, scores):
         plus, minus = _pairs(scores, self.columns, (self.plus, self.minus), self.on)
         values = sum(_by_fold(plus, name) - _by_fold(minus, name) for name in self.columns) / len(self.columns)
@@ -195,10 +207,8 @@ class _Difference:
             f"at least as good: not worse by {self.slack:g} point or more" if self.slack else "",
             _could_see(values, verdict),
         )
-        what = f" of {_quantity(*self.columns)}"
-        return _Found(
-            _text(evidence["difference"], ends, "points", what=what), *ends, verdict, pd.concat([plus, minus]), note
-        )
+        value, what = evidence["difference"], f" of {_quantity(*self.columns)}"
+        return _Found(_text(value, ends, "points", what=what), *ends, verdict, pd.concat([plus, minus]), note, value)
 
 
 @dataclass(frozen=True)
@@ -207,6 +217,10 @@ class _Replicated:
 
     cells: tuple
     metric: str
+
+    @property
+    def compared(self):
+        return f"{' less '.join(cell.short for cell in self.cells)}; its distance from Table 1"
 
     def decide(self, scores):
         frames = _pairs(scores, (self.metric,), self.cells)
@@ -264,6 +278,11 @@ class _Within:
     others: tuple
     sign: int = 1
 
+    @property
+    def compared(self):
+        others = "each other class" if len(self.others) > 1 else _quantity(*self.others)
+        return f"{self.cell.short}: {_quantity(self.column)} less {others}"
+
     def decide(self, scores):
         (runs,) = _pairs(scores, (self.column, *self.others), (self.cell,))
         gaps = {name: self.sign * (_by_fold(runs, self.column) - _by_fold(runs, name)) for name in self.others}
@@ -310,6 +329,10 @@ class _Spread:
     first: _Cell
     second: _Cell
 
+    @property
+    def compared(self):
+        return f"SD of {self.first.short} over SD of {self.second.short}"
+
     def decide(self, scores):
         first, second = _pairs(scores, ("uar",), (self.first, self.second))
         found = _ratio(_by_fold(first, "uar"), _by_fold(second, "uar"))
@@ -338,6 +361,10 @@ class _SeedRange:
     cell: _Cell
     other: _Cell
     reported: float
+
+    @property
+    def compared(self):
+        return f"{self.cell.short}: range over the seeds less its difference from {self.other.short}"
 
     def decide(self, scores):
         papers = len(scores) and not _lacks(scores.iloc[0])
@@ -397,6 +424,7 @@ class _Untestable:
     """A claim that this project's runs cannot decide."""
 
     reason: str
+    compared = ""
 
     def decide(self, scores):
         raise _Missing(self.reason)
@@ -649,8 +677,9 @@ def ledger(scores=None):
         "arithmetic":
 
         - ``id, kind, claim, where, reported``: as in `paper.CLAIMS`; ``corpus, preset, settings``: of the runs;
-        - ``scope``: what the verdict speaks of;
-        - ``ours``: text with the interval; ``low, high``: the interval that the verdict looks at (NaN if there is none). For
+        - ``scope``: what the verdict speaks of; ``compared``: for a claim on a corpus, what is taken from what;
+        - ``ours``: text with the interval; ``value``: the number in it, if it is one difference between two configurations;
+          ``low, high``: the interval that the verdict looks at (NaN if there is none). For
           one value a fold it is the smallest that holds the 95 % intervals of the corrected t-test and of the bootstrap over
           speakers. For a figure of Table 1 it is that of ours less the paper's, speaker by speaker;
         - ``verdict``: "supported", "not supported", "cannot tell at this power" (see `statistics.verdict`) or "not tested";
@@ -666,7 +695,10 @@ def ledger(scores=None):
     claims = {kind: [claim for claim in paper.CLAIMS if claim.kind == kind] for kind in ("corpus", "arithmetic")}
     rules, own, rows = _corpus_rules(), _arithmetic_rules(), []
     for group, runs in _groups(_NO_RUN if scores is None else scores):
-        rows += [_line(claim, group, _decide(claim, rules[claim.id], group, runs)) for claim in claims["corpus"]]
+        rows += [
+            _line(claim, group, _decide(claim, rules[claim.id], group, runs), rules[claim.id].compared)
+            for claim in claims["corpus"]
+        ]
     rows += [_line(claim, None, own[claim.id]()) for claim in claims["arithmetic"]]
     return pd.DataFrame(rows)
 
@@ -702,7 +734,7 @@ def _untested(reason):
     return _Found("–", np.nan, np.nan, NOT_TESTED, note=reason)
 
 
-def _line(claim, group, found):
+def _line(claim, group, found, compared=""):
     row = {
         "id": claim.id,
         "kind": claim.kind,
@@ -712,7 +744,14 @@ def _line(claim, group, found):
     }
     row |= group or dict.fromkeys(_GROUP, "")
     row["scope"] = _scope(claim, group)
-    row |= {"ours": found.ours, "low": found.low, "high": found.high, "verdict": found.verdict}
+    row |= {
+        "compared": compared,
+        "ours": found.ours,
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "verdict": found.verdict,
+    }
     return row | {"runs": _rests_on(found.runs), "run_ids": _ids(found.runs), "note": found.note}
 
 
@@ -804,6 +843,8 @@ def _grid(rows):
             "Verdict": "**" + rows["verdict"] + "**",
         }
     )
+    if rows["compared"].any():
+        frame.insert(3, "Compared", rows["compared"])
     if rows["runs"].any():
         frame["Rests on"] = rows["runs"]
     if rows["note"].any():

@@ -37,6 +37,20 @@ MODELS = {
     "stratified": {"gender": "none"},
 }
 
+#: Names of the models, in the order of the tables.
+NAMES = {
+    "model1": "Model 1",
+    "model2": "Model 2",
+    "acrnn": "ACRNN",
+    "acrnn_code": "ACRNN as coded",
+    "cnn_lstm_vtlp": "CNN+LSTM, VTLP",
+    "dnn_elm": "DNN-ELM",
+    "svm_compare": "ComParE + SVM",
+    "svm_egemaps": "eGeMAPS + SVM",
+    "majority": "Majority class",
+    "stratified": "Stratified random",
+}
+
 #: Where a preset differs from the defaults below. ``paper`` has the paper's sizes; ``teaching`` is the same network, narrow
 #: enough for two cores; ``smoke`` only shows that everything works.
 #: The minibatch of ``teaching`` was chosen between 16 and 40, its learning rate confirmed against 2e-3, on validation speakers

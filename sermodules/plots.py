@@ -150,6 +150,35 @@ def plot_intervals(table, ax, chance=None):
     return ax
 
 
+def plot_claims(ledger, ax, reported=None):
+    """Draw what our runs say of claims about differences, beside the paper's figures (chapter "The verdict").
+
+    Parameters
+    ----------
+    ledger : pandas.DataFrame
+        Rows of `sermodules.claims.ledger` with a ``value``, all of one score.
+    ax : matplotlib.axes.Axes
+    reported : dict of str to float, optional
+        The paper's figure (points), by the claim's id; a claim without one, or with None, has no mark.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    _opaque(ax)
+    rows, colour = np.arange(len(ledger))[::-1], CONFIGURATION_COLOURS[0]
+    ax.axvline(0, color="black", linewidth=1)
+    ax.hlines(rows, ledger["low"], ledger["high"], color=colour, linewidth=2)
+    ax.plot(ledger["value"], rows, "o", color=colour, label="ours, with its 95 % interval")
+    papers = np.array([(reported or {}).get(name) for name in ledger["id"]], dtype=float)  # None becomes NaN: not drawn
+    ax.plot(papers, rows, "D", color=CONFIGURATION_COLOURS[3], label="the paper's, on IEMOCAP")
+    ax.set_yticks(rows, ledger["compared"])
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
 def plot_log_mel(log_mel, ax, hop=0.01):
     """Draw a log-Mel spectrogram (chapter "One fold").
 

@@ -13,23 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sermodules import claims, paper, plots, statistics
-from sermodules.config import LISTENS, RunConfig
+from sermodules.config import LISTENS, NAMES, RunConfig
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.scores import corpus_name, from_results
-
-#: Names of the models, in the order of the tables.
-NAMES = {
-    "model1": "Model 1",
-    "model2": "Model 2",
-    "acrnn": "ACRNN",
-    "acrnn_code": "ACRNN as coded",
-    "cnn_lstm_vtlp": "CNN+LSTM, VTLP",
-    "dnn_elm": "DNN-ELM",
-    "svm_compare": "ComParE + SVM",
-    "svm_egemaps": "eGeMAPS + SVM",
-    "majority": "Majority class",
-    "stratified": "Stratified random",
-}
 
 #: The paper's own two models: the rows and columns of its tables.
 PAPERS = ("model1", "model2")

@@ -1,5 +1,6 @@
 """The built book: what a reader's browser gets. `make test` builds it first; these tests build only tiny books of their own."""
 
+import base64
 import collections
 import functools
 import http.server
@@ -655,6 +656,18 @@ def test_cost_of_iemocap_is_what_was_measured(tmp_path):
     assert every == "| `paper`, float32, 2 threads | `all` |  | 203 | 1,234.5 | 52 |"
     assert found["iemocap_petaflop"] == "900\N{NO-BREAK SPACE}PFLOP"
     assert found["iemocap_gpu"].splitlines()[2:4] == ["| 5 | 50.0 | 3 |", "| 20 | 12.5 | 1 |"]
+
+
+def test_landing_page_draws_what_the_ledger_says():
+    studies = sermodules_book.published_studies(ROOT)
+    found = sermodules_book.our_figures(studies)
+    alt, picture = re.fullmatch(r"!\[(.+)\]\(data:image/png;base64,(\S+)\)", found["our_figure"]).groups()
+    assert base64.b64decode(picture).startswith(b"\x89PNG")
+    gain, low, high = re.match(r"([+-][\d.]+) points of UAR, \[(\S+), (\S+)\]", found["our_gain"]).groups()
+    assert f"Model 2 less Model 1 {float(gain):+.1f}, from {float(low):+.1f} to {float(high):+.1f};" in alt
+    for other in ("DNN-ELM", "CNN+LSTM, VTLP", "ComParE + SVM", "Model 2 without gender", "Model 2 with mean pooling"):
+        assert f"Model 2 less {other} " in alt
+    assert sermodules_book.our_figures({}) == {}
 
 
 def test_run_times_are_those_of_the_published_runs():

@@ -573,3 +573,16 @@ def test_markdown_without_runs_and_with_a_bar():
     assert "### No run yet" in claims.to_markdown(claims.ledger())
     text = claims.to_markdown(claims.ledger(table({MODEL1: 60, MODEL2: 65}, noise=0.5)).assign(note="a|b"))
     assert "a\\|b" in text
+
+
+def test_the_ledger_says_what_is_taken_from_what():
+    found = claims.ledger().set_index("id")["compared"]
+    assert found["self-attention-beats-attention"] == "Model 2 less Model 1"
+    assert found["gender-helps"] == "Model 2 less Model 2 without gender"
+    assert found["gender-cures-neutral-bias"] == "Model 2 without gender less Model 2"
+    assert found["self-attention-beats-max-pooling"] == "Model 2 less Model 2 with max pooling"
+    assert found["model-2-beats-dnn-elm"] == "Model 2 less DNN-ELM"
+    assert found["happy-taken-for-neutral-model-1"] == "Model 1: the share taken for neutral less recall of happy"
+    assert found["sad-recognised-best-model-2"] == "Model 2: recall of sad less each other class"
+    assert found["self-attention-more-stable"] == "SD of Model 1 over SD of Model 2"
+    assert found["table-1-means-agree"] == found["deltas-help"] == ""

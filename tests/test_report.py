@@ -385,6 +385,25 @@ def test_plot_confusion_shows_every_share(ax):
     assert strips == [to_rgba(colour) for name in FOUR for colour in [plots.EMOTION_COLOURS[name]] * 2]
 
 
+def test_plot_claims_draws_each_difference_its_interval_and_the_papers_figure(ax):
+    rows = pd.DataFrame(
+        {
+            "id": ["a", "b"],
+            "compared": ["A less B", "A less C"],
+            "value": [1.0, -2.0],
+            "low": [-1.0, -5.0],
+            "high": [4.0, -0.5],
+        }
+    )
+    assert plots.plot_claims(rows, ax, {"a": 3.43, "b": None, "z": 1.0}) is ax and white(ax)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["A less B", "A less C"]
+    _, ours, papers = ax.get_lines()
+    assert list(ours.get_xdata()) == [1, -2] and ours.get_ydata()[0] > ours.get_ydata()[1]  # the first one above
+    assert papers.get_xdata()[0] == 3.43 and np.isnan(papers.get_xdata()[1])
+    ends = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
+    assert ends == [[-1, 4], [-5, -0.5]]
+
+
 def test_plot_folds_draws_a_bar_for_every_run(ax):
     table = pd.DataFrame({"Model 1": [50.0, 70.0], "Model 2": [40.0, np.nan]}, index=["A", "B"])
     assert plots.plot_folds(table, ax, chance=25) is ax and white(ax)

@@ -4,12 +4,14 @@ A cache that notices changes, chapters that run side by side, figures and tables
 reference from numpydoc docstrings, pages complete in themselves, downloads that say what they need, and an EPUB.
 """
 
+import base64
 import functools
 import hashlib
 import html
 import importlib.metadata
 import importlib.resources
 import inspect
+import io
 import logging
 import math
 import os
@@ -27,6 +29,7 @@ from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
+from matplotlib.figure import Figure
 from myst_nb.core.render import NbElementRenderer
 from myst_nb.sphinx_ext import add_global_html_resources
 from sphinx.ext.napoleon import Config, NumpyDocstring
@@ -35,7 +38,7 @@ from sphinx.util import logging as sphinx_logging
 from sphinx.util.fileutil import copy_asset
 from sphinx.util.nodes import make_refnode
 
-from sermodules import claims, paper, published, report, scores
+from sermodules import claims, paper, plots, published, report, scores
 from sermodules.__main__ import main as command_line
 from sermodules.config import MODELS
 
@@ -175,18 +178,30 @@ def published_studies(root):
 
 
 def our_figures(studies):
-    """Return what the landing page says of the published study, by the name to write between double braces."""
+    """Return what the landing page says of the published runs on EMO-DB, by the name to write between double braces."""
     results = studies.get("emodb-teaching")
     if not results:
         return {}
-    found = claims.ledger(scores.from_results(results)).set_index("id")
-    main = found.loc["self-attention-beats-attention"]
+    found = claims.ledger(scores.from_results([*results, *studies.get("comparison", ())]))
+    main = found.set_index("id").loc["self-attention-beats-attention"]
     return {
         "our_runs": str(len(results)),
         "our_gain": main["ours"],
         "our_verdict": main["verdict"],
         "our_note": main["note"],
+        "our_figure": claims_figure(found[found["ours"].str.contains("points of UAR")]),
     }
+
+
+def claims_figure(rows):
+    """Draw rows of a ledger, and return the picture as Markdown that holds it."""
+    figure, picture = Figure(figsize=(8, 0.8 + 0.35 * len(rows)), layout="constrained"), io.BytesIO()
+    ax = plots.plot_claims(rows, figure.subplots(), {claim.id: claim.value for claim in paper.CLAIMS})
+    ax.set_xlabel("difference of UAR (points)")
+    figure.savefig(picture, dpi=150)
+    lines = [f"{row.compared} {row.value:+.1f}, from {row.low:+.1f} to {row.high:+.1f}" for row in rows.itertuples()]
+    alt = f"Differences of UAR in points, with 95 % intervals. {'; '.join(lines)}."
+    return f"![{alt}](data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()})"
 
 
 def choice_figures(root):
