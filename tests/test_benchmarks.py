@@ -181,35 +181,66 @@ def test_the_stock_layer_has_the_same_losses_in_three_steps():
     np.testing.assert_allclose(losses_stock, losses, rtol=1e-4)
 
 
-@pytest.mark.skipif(not measure.installed("torch"), reason="PyTorch is optional: pip install torch")
+needs_torch = pytest.mark.skipif(not measure.installed("torch"), reason="PyTorch is optional: pip install torch")
+
+
+def in_pytorch(folder, code, *given):
+    """Run code in a process of PyTorch's own; it finds `given` and leaves `found`."""
+    (folder / "given").write_bytes(pickle.dumps(given))
+    head = "import pickle, sys, torch\nfrom pathlib import Path\nfrom benchmarks import pytorch\n"
+    head += (
+        "from sermodules.config import RunConfig\ngiven = pickle.loads((Path(sys.argv[1]) / 'given').read_bytes())\n"
+    )
+    tail = "\n(Path(sys.argv[1]) / 'found').write_bytes(pickle.dumps(found))"
+    root = Path(measure.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", head + code + tail, str(folder)], cwd=root, check=True)
+    return pickle.loads((folder / "found").read_bytes())
+
+
+@needs_torch
 def test_pytorch_is_the_same_network(tmp_path):
-    """The weights of Keras go to a process of PyTorch's own: same parameters, same loss, which falls there."""
+    """From the same weights it has the same losses in four steps of plain gradient descent, so also the same gradients."""
     ours = worker.network(TINY)
     weights = {layer.name: layer.get_weights() for layer in ours.layers}
     inputs, labels = minibatch(TINY)
-    (tmp_path / "given").write_bytes(pickle.dumps((TINY.to_json(), weights, inputs, labels)))
     code = """
-import pickle, sys
-from pathlib import Path
-from benchmarks import pytorch
-from sermodules.config import RunConfig
-folder = Path(sys.argv[1])
-config, weights, inputs, labels = pickle.loads((folder / "given").read_bytes())
-config = RunConfig.from_json(config)
-network = pytorch.Network(config, 4)
+config, weights, inputs, labels = given
+network = pytorch.Network(RunConfig.from_json(config), 4)
 pytorch.load(network, weights)
-optimizer = pytorch.optimizer(network, config.learning_rate)
-losses = [pytorch.step(network, optimizer, inputs, labels) for _ in range(4)]
-(folder / "found").write_bytes(pickle.dumps((losses, pytorch.parameters(network))))
+optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
+found = [pytorch.step(network, optimizer, inputs, labels) for _ in range(4)], pytorch.parameters(network)
 """
-    root = Path(measure.__file__).parents[1]
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, check=True)
-    losses, parameters = pickle.loads((tmp_path / "found").read_bytes())
+    losses, parameters = in_pytorch(tmp_path, code, TINY.to_json(), weights, inputs, labels)
     assert parameters == ours.count_params()
-    outputs = np.asarray(ours(inputs), dtype=np.float64)
-    entropy = np.log(np.exp(outputs).sum(axis=1)) - outputs[np.arange(len(labels)), labels]
-    np.testing.assert_allclose(losses[0], entropy.mean(), rtol=1e-5)
-    assert losses[3] < losses[2] < losses[1] < losses[0]
+    ours.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    expected = [float(ours.train_on_batch(inputs, labels)) for _ in range(4)]
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert expected[3] < expected[2] < expected[1] < expected[0]
+
+
+@needs_torch
+def test_pytorchs_nadam_makes_the_steps_of_keras(tmp_path):
+    rng = np.random.default_rng(0)
+    start, *gradients = rng.normal(size=(6, 50)).astype("float32")
+    code = """
+start, gradients, rate = given
+class Holder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.values = torch.nn.Parameter(torch.from_numpy(start.copy()))
+holder, found = Holder(), []
+optimizer = pytorch.optimizer(holder, rate)
+for gradient in gradients:
+    holder.values.grad = torch.from_numpy(gradient)
+    optimizer.step()
+    found.append(holder.values.detach().numpy().copy())
+"""
+    found = in_pytorch(tmp_path, code, start, gradients, TINY.learning_rate)
+    values, optimizer = keras.Variable(start), keras.optimizers.Nadam(TINY.learning_rate)
+    optimizer.build([values])
+    for gradient, other in zip(gradients, found, strict=True):
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [values])
+        np.testing.assert_allclose(np.asarray(values), other, rtol=1e-5)
 
 
 # --- the quick form
