@@ -189,11 +189,15 @@ def table(results):
         A Markdown table: ``what``, ``contender``, ``measured``, ``ours / this``, ``note``.
     """
     rows = [
-        (row["what"], row["contender"], _shown(row, "value", "low", "high", row["unit"]),
-         _shown(row, "ratio", "ratio_low", "ratio_high"), row["note"] if pd.notna(row["note"]) else "")
+        (row["what"], row["contender"], *shown(row), row["note"] if pd.notna(row["note"]) else "")
         for _, row in results.iterrows()
     ]  # fmt: skip
     return tabulate(rows, ["what", "contender", "measured", "ours / this", "note"], "github", disable_numparse=True)
+
+
+def shown(row):
+    """Write what was measured, and the ratio, of a row of results, each with its range over the rounds: two strings."""
+    return _shown(row, "value", "low", "high", row["unit"]), _shown(row, "ratio", "ratio_low", "ratio_high")
 
 
 def _shown(row, middle, low, high, unit=""):

@@ -22,6 +22,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -43,6 +44,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 sys.path.insert(0, str(BOOK / "_ext"))
 import sermodules_book  # noqa: E402
+
+from benchmarks import measure  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -668,6 +671,37 @@ def test_landing_page_draws_what_the_ledger_says():
     for other in ("DNN-ELM", "CNN+LSTM, VTLP", "ComParE + SVM", "Model 2 without gender", "Model 2 with mean pooling"):
         assert f"Model 2 less {other} " in alt
     assert sermodules_book.our_figures({}) == {}
+
+
+def test_benchmarks_are_shown_as_they_were_measured(tmp_path):
+    assert sermodules_book.benchmark_tables(tmp_path) == {"benchmarks": "No benchmark is published yet."}
+    told = {
+        "cores": 2,
+        "processor": "X",
+        "system": "Linux",
+        "versions": "keras 3",
+        "date": "2026-11-23T01:00:00",
+        "others_cores": 0.08,
+    }
+    rows = [
+        measure.result(
+            "training, preset teaching", "sermodules", [99, 101, 103], "segments/s", note="85 GFLOP a segment"
+        ),
+        measure.result("training, preset teaching", "PyTorch", [50, 50, 50], "segments/s", [99, 101, 103]),
+        measure.missing("training, preset teaching", "stock", "keras-self-attention"),
+    ]
+    measure.write(
+        pd.DataFrame(rows, columns=measure.COLUMNS).assign(**told), tmp_path / "results/benchmarks/training.csv"
+    )
+    lines = sermodules_book.benchmark_tables(tmp_path)["benchmarks"].splitlines()
+    assert lines[0] == "### Training"
+    assert lines[2] == "2 cores (X), Linux, keras 3, 2026-11-23, other programs used 0.08 cores meanwhile."
+    assert lines[4] == "*Training, preset teaching*"
+    assert lines[8:] == [
+        "| sermodules | 101 segments/s (99.0–103) |  | 85 GFLOP a segment |",
+        "| PyTorch | 50.0 segments/s (50.0–50.0) | 2.02 (1.98–2.06) |  |",
+        "| stock |  |  | not installed: pip install keras-self-attention |",
+    ]
 
 
 def test_run_times_are_those_of_the_published_runs():

@@ -18,6 +18,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -41,6 +42,9 @@ from sphinx.util.nodes import make_refnode
 from sermodules import claims, paper, plots, published, report, scores
 from sermodules.__main__ import main as command_line
 from sermodules.config import MODELS
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # the benchmarks are no part of the package
+from benchmarks import measure
 
 #: The parts of MathJax that a page can ask for, out of the 24 MB that the package ships.
 MATHJAX = (
@@ -282,6 +286,35 @@ def run_times(studies):
     return {"run_times": "\n\n".join(texts)}
 
 
+#: The benchmarks whose tables the page of versions shows, in this order.
+BENCHMARKS = {"training": "Training", "features": "Features", "memory": "Peak memory"}
+
+
+def benchmark_tables(root):
+    """Return the tables of the published benchmarks, and where and when each was measured."""
+    texts = []
+    for name, title in BENCHMARKS.items():
+        path = Path(root) / "results" / "benchmarks" / f"{name}.csv"
+        if path.is_file():
+            texts.append(_benchmark(title, pd.read_csv(path)))
+    return {"benchmarks": "\n\n".join(texts) or "No benchmark is published yet."}
+
+
+def _benchmark(title, rows):
+    told, tables = rows.iloc[0], []
+    where = [f"{told['cores']} cores ({told['processor']})", told["system"], told["versions"], str(told["date"])[:10]]
+    if pd.notna(told["others_cores"]):
+        where.append(f"other programs used {told['others_cores']:.2g} cores meanwhile")
+    for what, part in rows.groupby("what", sort=False):
+        lines = [
+            (row["contender"], *measure.shown(row), "" if pd.isna(row["note"]) else row["note"])
+            for _, row in part.iterrows()
+        ]
+        head = ("who", "#measured", "#ours / this", "note")
+        tables.append(f"*{what[0].upper() + what[1:]}*\n\n{_table(head, lines)}")
+    return f"### {title}\n\n{', '.join(where)}.\n\n" + "\n\n".join(tables)
+
+
 #: TFLOP a second for which the page of clusters says what the grid would cost on a GPU; none has been measured.
 GPU_SPEEDS = (5, 20, 100)
 
@@ -473,6 +506,7 @@ def on_config(app, config):
         **commands(),
         **run_times(studies),
         **iemocap_cost(app.srcdir),
+        **benchmark_tables(app.srcdir),
         **chapter_times(cache, chapters, app.srcdir),
         **elsewhere(address),
     }
