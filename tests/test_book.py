@@ -2,6 +2,7 @@
 
 import base64
 import collections
+import dataclasses
 import functools
 import http.server
 import importlib
@@ -702,6 +703,18 @@ def test_benchmarks_are_shown_as_they_were_measured(tmp_path):
         "| PyTorch | 50.0 segments/s (50.0–50.0) | 2.02 (1.98–2.06) |  |",
         "| stock |  |  | not installed: pip install keras-self-attention |",
     ]
+
+
+def test_effect_of_bfloat16_is_taken_from_pairs_of_runs():
+    assert "No run" in sermodules_book.precision_effect({})["precision_effect"]
+    plain = sermodules_book.published_studies(ROOT)["emodb-teaching"]
+    told = [run for run in plain if run.config.gender == "embedding" and run.config.seed == 1]
+    half = [dataclasses.replace(run, config=run.config.replace(precision="mixed_bfloat16")) for run in told]
+    table = sermodules_book.precision_effect({"emodb-teaching": plain, "precision": half})["precision_effect"]
+    for line, name in zip(table.splitlines()[2:], ("Model 1", "Model 2"), strict=True):
+        first, pairs, before, after, difference, same = (cell.strip() for cell in line.strip("|").split("|"))
+        assert (first, pairs, same) == (name, "10", "100") and before == after
+        assert difference.startswith("+0.0")
 
 
 def test_run_times_are_those_of_the_published_runs():

@@ -424,9 +424,11 @@ def test_nothing_of_iemocap_goes_into_the_project(tmp_path):
     assert done.exit_code == 1 and "is finished" in done.output
 
 
-@pytest.mark.parametrize("folder", sorted((Path(__file__).parents[1] / "results").glob("*/")), ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "folder", sorted((Path(__file__).parents[1] / "results").glob("*/SHA256SUMS")), ids=lambda f: f.parent.name
+)
 def test_published_studies_of_the_project_verify(folder):
-    assert published.verify(folder) == []
+    assert published.verify(folder.parent) == []
 
 
 def test_errors_are_the_users(tmp_path):
@@ -450,9 +452,10 @@ def test_two_published_runs_done_again_from_scratch(emodb, tmp_path, monkeypatch
 
     monkeypatch.setattr(training, "_last", None)
     folder = project_root() / "results" / "emodb-teaching"
-    runs = {(run.config.model, run.config.fold, run.config.seed): run for run in published.load(folder)}
+    chosen = [run for run in published.load(folder) if (run.config.model, run.config.gender) == ("model2", "embedding")]
+    runs = {(run.config.fold, run.config.seed): run for run in chosen}
     for fold in (1, 2):  # partners: the second takes the training of the first
-        old = runs["model2", fold, 1]
+        old = runs[fold, 2]  # seed 1 was run before a run kept the kind of its processor
         training.run(old.config, tmp_path, report=False)
         new = store.load(tmp_path / old.config.run_id)
         assert new.provenance["corpus_digest"] == old.provenance["corpus_digest"]

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import click
 import nbformat
+import numpy as np
 import pandas as pd
 import yaml
 from docutils import nodes
@@ -39,7 +40,7 @@ from sphinx.util import logging as sphinx_logging
 from sphinx.util.fileutil import copy_asset
 from sphinx.util.nodes import make_refnode
 
-from sermodules import claims, paper, plots, published, report, scores
+from sermodules import claims, paper, plots, published, report, scores, statistics
 from sermodules.__main__ import main as command_line
 from sermodules.config import MODELS
 
@@ -315,6 +316,33 @@ def _benchmark(title, rows):
     return f"### {title}\n\n{', '.join(where)}.\n\n" + "\n\n".join(tables)
 
 
+def precision_effect(studies):
+    """Return what training in bfloat16 does to the UAR: the study `precision` beside the same runs of `emodb-teaching`."""
+    half = studies.get("precision")
+    if not half:
+        return {"precision_effect": "No run in bfloat16 is published yet."}
+    plain = {result.config: result for result in studies.get("emodb-teaching", ())}
+    pairs = [(plain[key], result) for result in half if (key := result.config.replace(precision="float32")) in plain]
+    lines = []
+    for model in dict.fromkeys(result.config.model for _, result in pairs):
+        mine = [pair for pair in pairs if pair[1].config.model == model]
+        columns = [scores.from_results(results) for results in zip(*mine, strict=True)]
+        runs = pd.concat([table.assign(configuration=name) for name, table in zip("ab", columns, strict=True)])
+        found = statistics.compare(runs, "a", ["b"]).iloc[0]
+        same = [(a.predictions["predicted"] == b.predictions["predicted"]).to_numpy() for a, b in mine]
+        lines.append(
+            (
+                report.NAMES[model],
+                len(mine),
+                *(f"{table.groupby('fold')['uar'].mean().mean():.1f}" for table in columns),
+                f"{found['difference']:+.1f} [{found['low']:+.1f}, {found['high']:+.1f}]",
+                f"{100 * np.concatenate(same).mean():.0f}",
+            )
+        )
+    head = ("model", "#pairs of runs", "#UAR in float32", "#UAR in bfloat16", "#difference", "#same answers (%)")
+    return {"precision_effect": _table(head, lines)}
+
+
 #: TFLOP a second for which the page of clusters says what the grid would cost on a GPU; none has been measured.
 GPU_SPEEDS = (5, 20, 100)
 
@@ -507,6 +535,7 @@ def on_config(app, config):
         **run_times(studies),
         **iemocap_cost(app.srcdir),
         **benchmark_tables(app.srcdir),
+        **precision_effect(studies),
         **chapter_times(cache, chapters, app.srcdir),
         **elsewhere(address),
     }
