@@ -45,9 +45,10 @@ def forward(model):
     Notes
     -----
     For a layer whose weight matrix W is applied at n places (the pixels that a convolution puts out, the frames of a
-    sequence): 2 n |W|. For self-attention over T frames of F features, with U units and a window of w frames: 2 T F U for each
-    of W_t and W_x, 2 T w U for the scores, and 2 T w F for the weighted sums. More may be computed: the library's layer scores
-    all T frames for each frame. For additive attention: 2 T F U for W, 2 T U for the scores, 2 T F for the weighted sum.
+    sequence): 2 n times the number of entries of W. For self-attention over T frames of F features, with U units and a window
+    of w frames: 2 T F U for each of W_t and W_x, 2 T w U for the scores, and 2 T w F for the weighted sums. More may be
+    computed: the library's layer scores all T frames for each frame. For additive attention: 2 T F U for W, 2 T U for the
+    scores, 2 T F for the weighted sum.
     """
     return {layer.name: _layer(layer) for layer in model.layers}
 
