@@ -255,6 +255,18 @@ def test_librosa_computes_the_same_features():
 
 
 @needs_recordings
+@pytest.mark.skipif(
+    not measure.installed("python_speech_features"),
+    reason="python_speech_features is optional: pip install python_speech_features",
+)
+def test_python_speech_features_computes_about_the_same():
+    for path in measure.recordings(2)[0]["path"]:
+        ours, theirs = features.ours(path), features.with_python_speech_features(path)
+        assert theirs.shape[1:] == ours.shape[1:] and 0 <= len(theirs) - len(ours) <= 1
+        assert np.corrcoef(theirs[: len(ours), :, 0].ravel(), ours[..., 0].ravel())[0, 1] > 0.9
+
+
+@needs_recordings
 def test_quick_features(monkeypatch):
     # no openSMILE: this process has loaded TensorFlow, in which it aborts
     monkeypatch.setattr(measure, "installed", lambda module: False)
