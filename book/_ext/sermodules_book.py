@@ -358,7 +358,9 @@ def iemocap_cost(root):
     for where, rows in table.assign(day=table["date"].str[:10]).groupby(["machine", "backend", "day"], sort=False):
         lines = []
         for row in rows.itertuples():
-            run = f"`{row.preset}`, {row.precision.removeprefix('mixed_')}, {row.threads} threads"
+            run = (
+                f"`{row.preset}`, {row.precision.removeprefix('mixed_')}, {row.threads} thread{'s' * (row.threads > 1)}"
+            )
             kept_up = f"{row.petaflop * 1e6 / (3600 * row.hours):,.0f}"
             lines.append((run, f"`{row.model}`", _speed(row.training), kept_up, f"{row.hours:,.1f}", row.workers))
         texts.append(f"**{where[0]}, {where[1]}, {where[2]}:**\n\n{_table(head, lines)}")
