@@ -481,6 +481,17 @@ def test_epub_needs_no_script_and_says_where_a_page_sounds(epub, pages):
         assert formulas == len(page.select("article .math.notranslate")), name
 
 
+def test_no_picture_or_code_of_the_epub_is_wider_than_a_small_reader(epub, browser, tmp_path):
+    for name, content in epub.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    wide = "return [...document.querySelectorAll('img, pre')].filter(e => e.getBoundingClientRect().right > innerWidth).length"
+    for name in contents():
+        visit(browser, (tmp_path / f"{name}.xhtml").as_uri(), width=600)
+        assert browser.execute_script(wide) == 0, name
+
+
 def test_formulas_and_outputs_become_xml():
     for tex in (r"h_1, \dots, h_{150} < \tanh x", "\\begin{cases} a & b \\\\[2ex] c & d \\end{cases}"):
         text = "".join(ElementTree.fromstring(sermodules_book.mathml(tex, as_block=True)).itertext())

@@ -95,6 +95,7 @@ def test_study_files_of_the_project_can_be_read(path):
         "emodb-teaching": ({("emodb", "teaching")}, 200),
         "comparison": ({("emodb", "teaching")}, 50 * 18),
         "acrnn-code": ({("emodb", "teaching")}, 10 * 6),
+        "precision": ({("emodb", "teaching")}, 50 * 2),
         "readings": ({("emodb", "teaching")}, 50 * 24),
         "gender-controls": (
             {("synthetic-gender-irrelevant", "smoke"), ("synthetic-gender-decisive", "smoke")}, 20 * 6,

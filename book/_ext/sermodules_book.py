@@ -44,8 +44,7 @@ from sermodules import claims, paper, plots, published, report, scores, statisti
 from sermodules.__main__ import main as command_line
 from sermodules.config import MODELS
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # the benchmarks are no part of the package
-from benchmarks import measure
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # `benchmarks` is no part of the package
 
 #: The parts of MathJax that a page can ask for, out of the 24 MB that the package ships.
 MATHJAX = (
@@ -302,6 +301,8 @@ def benchmark_tables(root):
 
 
 def _benchmark(title, rows):
+    from benchmarks import measure
+
     told, tables = rows.iloc[0], []
     where = [f"{told['cores']} cores ({told['processor']})", told["system"], told["versions"], str(told["date"])[:10]]
     if pd.notna(told["others_cores"]):
