@@ -195,12 +195,13 @@ def study_publish(file, out, folder, replace):
     from sermodules.paths import project_root, runs_root
 
     plan = engine.load(file)
-    if folder is None:
-        if any(config.corpus == "iemocap" for config in plan.configs):
-            raise SermodulesError(
-                "nothing made from IEMOCAP may be passed on, and results/ is part of the project: name another folder with --to"
-            )
-        folder = project_root() / "results" / plan.name
+    folder = (folder or project_root() / "results" / plan.name).expanduser().resolve()
+    licensed = any(config.corpus == "iemocap" for config in plan.configs)
+    if licensed and folder.is_relative_to(project_root().resolve()):
+        raise SermodulesError(
+            f"nothing made from IEMOCAP may be passed on, and {folder} lies in the project: "
+            "name a folder outside the project with --to"
+        )
     added = published.publish(plan, file, out or runs_root(), folder, replace)
     click.echo(f"{folder}: {len(added)} runs added; {_extent(folder)}")
 

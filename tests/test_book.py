@@ -738,6 +738,8 @@ def test_run_times_are_those_of_the_published_runs():
     stated = [float(number) for number in re.findall(r"([\d.]+) hours of computing", table)]
     assert sum(stated) == pytest.approx(sum(spent) / 3600, abs=0.05 * len(stated))
     assert results[0].provenance["machine"]["processor"] in table
+    twice = sermodules_book.run_times({"emodb-teaching": results, "again": results})["run_times"]
+    assert re.findall(r"\*\* .*", twice) == re.findall(r"\*\* .*", table)  # studies may share runs: counted once
 
 
 def test_docstrings_become_text_that_may_stand_many_times_on_a_page():

@@ -418,8 +418,11 @@ def test_problems_end_with_exit_code_1(tmp_path, source, out, plan, folder):
 
 def test_nothing_of_iemocap_goes_into_the_project(tmp_path):
     source = write(tmp_path / "s.yaml", settings={"corpus": "iemocap"})
-    done = sermodules("study", "publish", source, "--out", tmp_path)
-    assert done.exit_code == 1 and "nothing made from IEMOCAP may be passed on" in done.output
+    inside = Path(__file__).parents[1] / "results" / "x"
+    for to in ([], ["--to", inside], ["--to", tmp_path / "link" / "x"]):
+        (tmp_path / "link").is_symlink() or (tmp_path / "link").symlink_to(inside.parent)
+        done = sermodules("study", "publish", source, "--out", tmp_path, *to)
+        assert done.exit_code == 1 and "nothing made from IEMOCAP may be passed on" in done.output
     done = sermodules("study", "publish", source, "--out", tmp_path, "--to", tmp_path / "x")
     assert done.exit_code == 1 and "is finished" in done.output
 

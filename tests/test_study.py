@@ -92,6 +92,8 @@ def test_study_files_of_the_project_can_be_read(path):
         "quick": ({("synthetic", "smoke")}, 20),
         "emodb": ({("emodb", "paper")}, 100),
         "iemocap": ({("iemocap", "paper")}, 100),
+        "iemocap-gender": ({("iemocap", "paper")}, 50 * 6),
+        "iemocap-baselines": ({("iemocap", "paper")}, 50 * 7),
         "emodb-teaching": ({("emodb", "teaching")}, 200),
         "comparison": ({("emodb", "teaching")}, 50 * 18),
         "acrnn-code": ({("emodb", "teaching")}, 10 * 6),

@@ -189,7 +189,7 @@ def our_figures(studies):
     found = claims.ledger(scores.from_results([*results, *studies.get("comparison", ())]))
     main = found.set_index("id").loc["self-attention-beats-attention"]
     return {
-        "our_runs": str(len(results)),
+        "our_runs": main["runs"].split(",")[0].removesuffix(" runs"),
         "our_gain": main["ours"],
         "our_verdict": main["verdict"],
         "our_note": main["note"],
@@ -270,7 +270,7 @@ def run_times(studies):
         table["where"] = [_environment(result.provenance) for result in results]
         table["what"] = [f"`{name}`: {_configuration(run)}" for _, run in table.iterrows()]
         table["reused"] = [result.provenance.get("reused_seconds", 0.0) for result in results]
-        rows.append(table[["where", "what", "seconds", "reused"]].dropna())
+        rows.append(table[["where", "what", "run", "seconds", "reused"]].dropna())
     if not rows:
         return {}
     texts = []
@@ -281,8 +281,9 @@ def run_times(studies):
             for what, t in times.iterrows()
         ]
         table = _table(("study: configuration", "#runs", "#seconds a run"), lines)
-        hours = (runs["seconds"] - runs["reused"]).sum() / 3600
-        texts.append(f"**{where}:** {len(runs)} runs, {hours:.1f} hours of computing\n\n{table}")
+        once = runs.drop_duplicates("run")  # studies may share runs
+        hours = (once["seconds"] - once["reused"]).sum() / 3600
+        texts.append(f"**{where}:** {len(once)} runs, {hours:.1f} hours of computing\n\n{table}")
     return {"run_times": "\n\n".join(texts)}
 
 
