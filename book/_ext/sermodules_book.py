@@ -187,10 +187,12 @@ def our_figures(studies):
     if not results:
         return {}
     found = claims.ledger(scores.from_results([*results, *studies.get("comparison", ())]))
-    main = found.set_index("id").loc["self-attention-beats-attention"]
+    by_id = found.set_index("id")
+    main, mean = by_id.loc["self-attention-beats-attention"], by_id.loc["self-attention-beats-mean-pooling"]
     return {
         "our_runs": main["runs"].split(",")[0].removesuffix(" runs"),
         "our_gain": main["ours"],
+        "our_mean": mean["ours"],
         "our_verdict": main["verdict"],
         "our_note": main["note"],
         "our_figure": claims_figure(found[found["ours"].str.contains("points of UAR")]),
