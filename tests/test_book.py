@@ -682,7 +682,8 @@ def test_landing_page_draws_what_the_ledger_says():
     assert f"Model 2 less Model 1 {float(gain):+.1f}, from {float(low):+.1f} to {float(high):+.1f};" in alt
     for other in ("DNN-ELM", "CNN+LSTM, VTLP", "ComParE + SVM", "Model 2 without gender", "Model 2 with mean pooling"):
         assert f"Model 2 less {other} " in alt
-    compared = [r for r in studies["emodb-teaching"] if r.config.gender == "embedding"]  # Models 1 and 2 as in the paper
+    # Models 1 and 2 as in the paper.
+    compared = [r for r in studies["emodb-teaching"] if r.config.gender == "embedding"]
     assert found["our_runs"] == str(len(compared)) and "points of UAR" in found["our_mean"]
     assert sermodules_book.our_figures({}) == {}
 
