@@ -175,8 +175,9 @@ class RunConfig:
         "2x2", "2x4", default="2x2", doc="[2] max-pooling after the first convolution, time x frequency"
     )
     batch_norm: str = _choice(
-        "none", "running", "batch", default="none",
-        doc="batch normalisation after the linear layer, with running statistics at test or (ACRNN's code) the batch's",
+        "none", "running", "running_fast", "batch", default="none",
+        doc="batch normalisation after the linear layer, with running statistics at test (momentum 0.99, or fast, 0.9)"
+        " or (ACRNN's code) the batch's",
     )  # fmt: skip
     dense_units: int = _number(0, 4096, default=64, doc="[16] units of the layer before the softmax; 0 leaves it out")
     # training

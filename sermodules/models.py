@@ -1,5 +1,7 @@
 """The networks: encoder x attention x gender, put together from a `RunConfig`."""
 
+from functools import partial
+
 import pandas as pd
 
 from sermodules import baselines, gender
@@ -17,6 +19,14 @@ from sermodules.layers import (
 from sermodules.segments import FRAMES
 
 layers = keras.layers
+
+#: Batch normalisation, by the value of ``RunConfig.batch_norm``. Keras' momentum of 0.99 settles in some hundred minibatches;
+#: a training on a small corpus may have no more.
+NORMALISATIONS = {
+    "running": layers.BatchNormalization,
+    "running_fast": partial(layers.BatchNormalization, momentum=0.9),
+    "batch": BatchStatisticsNormalization,
+}
 
 ATTENTION_UNITS = 32  # the library's default
 ATTENTION_WIDTH = 15  # frames after pooling in time; the paper, section 2.2.2
@@ -59,8 +69,7 @@ def encoder(x, mask, config):
     x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="frames")(x)
     x = layers.Dense(_size(768, config.width), name="linear")(x)
     if config.batch_norm != "none":
-        normalisation = BatchStatisticsNormalization if config.batch_norm == "batch" else layers.BatchNormalization
-        x = normalisation(name="batch_norm")(x)
+        x = NORMALISATIONS[config.batch_norm](name="batch_norm")(x)
         x = layers.LeakyReLU(negative_slope=0.01, name="linear_activation")(x)
     return layers.Bidirectional(layers.LSTM(_size(128, config.width), return_sequences=True), name="bilstm")(
         x, mask=mask

@@ -263,7 +263,7 @@ def logits_alone_and_in_a_batch(batch_norm):
     return alone, network.predict_on_batch(loud)[:2]
 
 
-@pytest.mark.parametrize("batch_norm", ["none", "running"])
+@pytest.mark.parametrize("batch_norm", ["none", "running", "running_fast"])
 def test_a_prediction_does_not_depend_on_its_neighbours(batch_norm):
     alone, together = logits_alone_and_in_a_batch(batch_norm)
     np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-6)
@@ -274,8 +274,9 @@ def test_acrnns_batch_norm_uses_the_batch_at_prediction_too():
     assert np.abs(alone - together).max() > 1e-3
 
 
-def test_running_statistics_are_learned_in_training_and_used_at_prediction():
-    network = models.build(small(batch_norm="running", conv_layers=1), 4)
+@pytest.mark.parametrize(("batch_norm", "share"), [("running", 0.01), ("running_fast", 0.1)])
+def test_running_statistics_are_learned_in_training_and_used_at_prediction(batch_norm, share):
+    network = models.build(small(batch_norm=batch_norm, conv_layers=1), 4)
     x = inputs(network, n=4)
     normalised = keras.Model(network.input, network.get_layer("batch_norm").output)
     mean, variance = (w.numpy() for w in network.get_layer("batch_norm").non_trainable_weights)
@@ -285,7 +286,7 @@ def test_running_statistics_are_learned_in_training_and_used_at_prediction():
     np.testing.assert_allclose(normalised.predict_on_batch(x), linear / np.sqrt(1 + 1e-3), rtol=1e-4, atol=1e-6)
     normalised(x, training=True)
     mean = network.get_layer("batch_norm").moving_mean.numpy()
-    np.testing.assert_allclose(mean, 0.01 * linear.mean(axis=(0, 1)), rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(mean, share * linear.mean(axis=(0, 1)), rtol=1e-3, atol=1e-6)
 
 
 def test_fewer_layers_and_no_dense_layer():

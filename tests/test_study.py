@@ -96,7 +96,7 @@ def test_study_files_of_the_project_can_be_read(path):
         "iemocap-baselines": ({("iemocap", "paper")}, 50 * 7),
         "emodb-teaching": ({("emodb", "teaching")}, 200),
         "comparison": ({("emodb", "teaching")}, 50 * 18),
-        "acrnn-code": ({("emodb", "teaching")}, 10 * 6),
+        "acrnn-code": ({("emodb", "teaching")}, 10 * 7 * 5),
         "precision": ({("emodb", "teaching")}, 50 * 2),
         "readings": ({("emodb", "teaching")}, 50 * 24),
         "gender-controls": (

@@ -37,6 +37,7 @@ SWITCHES = {
     ("gender", "predicted"): {"inputs"},
     ("gender", "prior_shift"): {"inputs", "network", "offset"},
     ("batch_norm", "running"): {"network"},
+    ("batch_norm", "running_fast"): {"network"},
     ("batch_norm", "batch"): {"network"},
     ("dense_units", 0): {"network"},
     ("width", 1 / 32): {"network"},
