@@ -125,12 +125,12 @@ def _text(value, ends, unit, sign="+", what=""):
     return f"{value:{sign}.2f} {unit}{what}, {interval}"
 
 
-def _could_see(values, verdict):
-    """Say which difference could have been seen, where one value a fold could not tell."""
+def _could_see(values, verdict, slack=0.0):
+    """Say which difference could have been seen, where one value a fold could not tell. `slack` as in `_Difference`."""
     values = np.asarray(values)
     if verdict != CANNOT_TELL or len(values) < FEWEST_FOLDS_FOR_POWER or np.ptp(values) <= _EQUAL:
         return ""
-    size = statistics.detectable(values, POWER, speakers=len(values))
+    size = statistics.detectable(np.std(values, ddof=1), POWER, speakers=len(values)) - slack
     return f"detectable with power {POWER:g}: {size:.1f} points"
 
 
@@ -205,7 +205,7 @@ class _Difference:
         note = _joined(
             _left_out(scores, (self.plus, self.minus), (plus, minus)),
             f"at least as good: not worse by {self.slack:g} point or more" if self.slack else "",
-            _could_see(values, verdict),
+            _could_see(values, verdict, self.slack),
         )
         value, what = evidence["difference"], f" of {_quantity(*self.columns)}"
         return _Found(_text(value, ends, "points", what=what), *ends, verdict, pd.concat([plus, minus]), note, value)

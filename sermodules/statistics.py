@@ -739,7 +739,7 @@ def spread(scores, reference, other):
 def power(differences, noise, speakers=10, test="corrected_t", correlation=None, alpha=ALPHA, repeats=10_000, seed=0):
     """Simulate studies, and count how many find a true difference.
 
-    Each simulated study has a difference a speaker: the true one, plus noise of the speaker's own, plus noise that all
+    Each simulated study has a difference a speaker: the true one, plus normal noise of the speaker's own, plus noise that all
     folds share because they share training speakers. The shared noise has as much variance as `correlation` says, which
     is what the corrected t-test supposes; so at a true difference of 0 that test finds one in a share `alpha` of the
     studies, and the other test, which supposes a correlation of 0, in more.
@@ -748,10 +748,9 @@ def power(differences, noise, speakers=10, test="corrected_t", correlation=None,
     ----------
     differences : sequence of float
         True differences (points).
-    noise : float or sequence of float
-        Spread over the folds of the differences between two configurations (points): an SD, such as
-        ``Spread.of_folds(5)``, for normal noise; or observed differences, one a fold, which are moved to mean 0,
-        brought to their sample SD, and drawn from with replacement.
+    noise : float
+        Spread over the folds of the differences between two configurations: an SD (points), such as
+        ``Spread.of_folds(5)`` or the sample SD of observed differences.
     speakers : int
         Folds of a study.
     test : str
@@ -826,6 +825,8 @@ def _simulation(noise, speakers, test, correlation, alpha, repeats, seed):
             f"cannot simulate {test} with {speakers} speakers: it takes 2 or more, sign_flip at most 12"
         )
     correlation = _correlation(correlation, speakers)
+    if not 0 < noise < np.inf:
+        raise SermodulesError(f"the noise has an SD of {noise:g} points: it must be above 0 and finite")
     errors = _noise(noise, speakers, correlation, repeats, np.random.default_rng(seed))
     if test == "sign_flip":
         return lambda difference: float(np.mean(_sign_flip_p(errors + difference) <= alpha))
@@ -837,17 +838,8 @@ def _simulation(noise, speakers, test, correlation, alpha, repeats, seed):
 
 def _noise(noise, speakers, correlation, repeats, rng):
     """Draw the differences of simulated studies around 0, shape (repeats, speakers)."""
-    if np.ndim(noise):
-        observed = _values(noise)
-        sd = observed.std(ddof=1)
-        centred = (observed - observed.mean()) * np.sqrt(len(observed) / (len(observed) - 1))
-        own = rng.choice(centred, (repeats, speakers))
-    else:
-        sd = float(noise)
-        own = rng.standard_normal((repeats, speakers)) * sd
-    if not 0 < sd < np.inf:
-        raise SermodulesError(f"the noise has an SD of {sd:g} points: it must be above 0 and finite")
-    return own + rng.standard_normal((repeats, 1)) * sd * np.sqrt(correlation / (1 - correlation))
+    own, shared = rng.standard_normal((repeats, speakers)), rng.standard_normal((repeats, 1))
+    return noise * (own + shared * np.sqrt(correlation / (1 - correlation)))
 
 
 def _sign_flip_p(samples):

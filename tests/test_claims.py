@@ -243,9 +243,10 @@ def test_where_it_cannot_tell_it_says_what_it_could_have_seen():
     uar = frame.groupby(["model", "fold"])["uar"].mean()
     values = (uar["model2"] - uar["model1"]).to_numpy()
     assert decided(frame)["verdict"] == CANNOT_TELL
-    assert decided(frame)["note"] == f"detectable with power 0.8: {statistics.detectable(values):.1f} points"
+    size = statistics.detectable(values.std(ddof=1))
+    assert decided(frame)["note"] == f"detectable with power 0.8: {size:.1f} points"
     six = decided(frame[frame["fold"] <= 6])
-    part = statistics.detectable(values[:6], speakers=6)
+    part = statistics.detectable(values[:6].std(ddof=1), speakers=6)
     assert six["note"] == f"detectable with power 0.8: {part:.1f} points"
     assert "detectable" not in decided(frame[frame["fold"] <= 4])["note"]
     assert "detectable" not in decided(table({MODEL1: 60, MODEL2: 65}))["note"]

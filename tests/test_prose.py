@@ -123,6 +123,7 @@ LISTED = {
     ),
     "a rough time, for planning; the page of versions and timings has what was measured": (
         "a minute or two",
+        "about two minutes",
         "Ten minutes: see it work",
         "1 hour: use real speech",
         "5 minutes. This page",

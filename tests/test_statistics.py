@@ -593,24 +593,15 @@ def test_detectable_is_where_the_power_is():
 
 
 def test_the_papers_gain_is_below_what_its_design_could_detect():
-    for noise in (PAPER, PAPER.std(ddof=1)):
-        assert statistics.detectable(noise) > PAPER.mean()
-
-
-def test_power_of_observed_differences_is_that_of_their_mean_free_spread():
-    normal = stats.norm.ppf((np.arange(200) + 0.5) / 200)
-    one, other = (statistics.power([0, 2, 4, 6], noise) for noise in (4 * normal + 17, 4 * normal.std(ddof=1)))
-    assert one.to_numpy() == pytest.approx(other.to_numpy(), abs=0.02)
-    assert not statistics.power([3], PAPER).equals(statistics.power([3], PAPER.std(ddof=1)))
+    assert statistics.detectable(PAPER.std(ddof=1)) > PAPER.mean()
 
 
 def test_noise_has_the_spread_and_the_correlation_that_were_asked_for():
     rng = np.random.default_rng(0)
-    for noise, sd in [(3.0, 3.0), ([5.0, 7.0], np.sqrt(2)), (PAPER, PAPER.std(ddof=1))]:
-        drawn = statistics._noise(noise, 4, 0.5, 50_000, rng)
-        assert drawn.mean() == pytest.approx(0, abs=0.1)
-        assert drawn.std() == pytest.approx(sd * np.sqrt(2), rel=0.02)  # own and shared noise of equal variance
-        assert np.corrcoef(drawn, rowvar=False)[0, 1:] == pytest.approx([0.5] * 3, abs=0.02)
+    drawn = statistics._noise(3.0, 4, 0.5, 50_000, rng)
+    assert drawn.mean() == pytest.approx(0, abs=0.1)
+    assert drawn.std() == pytest.approx(3 * np.sqrt(2), rel=0.02)  # own and shared noise of equal variance
+    assert np.corrcoef(drawn, rowvar=False)[0, 1:] == pytest.approx([0.5] * 3, abs=0.02)
 
 
 def test_sign_flip_in_power_is_the_test_itself():
@@ -637,9 +628,7 @@ def test_power_is_repeatable_and_quick():
     ("arguments", "message"),
     [
         ({"noise": 0}, "above 0 and finite"),
-        ({"noise": [2.0, 2.0, 2.0]}, "above 0 and finite"),
         ({"noise": np.nan}, "above 0 and finite"),
-        ({"noise": [1.0]}, "one finite number a speaker"),
         ({"test": "z"}, "unknown test 'z'"),
         ({"speakers": 1}, "with 1 speakers"),
         ({"speakers": 13, "test": "sign_flip"}, "with 13 speakers"),
