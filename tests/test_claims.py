@@ -253,6 +253,17 @@ def test_where_it_cannot_tell_it_says_what_it_could_have_seen():
     assert "detectable" in claims.ledger().set_index("id").loc["model-2-better-uar-as-printed", "note"]
 
 
+def test_what_it_could_have_seen_counts_from_the_margin_of_a_claim():
+    frame = table({MODEL2: 51, SVM: 50}, noise=12)
+    uar = frame.groupby(["model", "fold"])["uar"].mean()
+    size = (
+        statistics.detectable((uar["model2"] - uar["svm_compare"]).std(ddof=1)) - 1
+    )  # "at least as good" begins at -1
+    assert (
+        f"detectable with power 0.8: {size:.1f} points" in decided(frame, "network-matches-classical-features")["note"]
+    )
+
+
 def test_equal_runs_cannot_tell():
     found = decided(table({MODEL1: 60, MODEL2: 60}, noise=0))
     assert found["verdict"] == CANNOT_TELL and found["ours"] == "+0.00 points of UAR, no interval"
