@@ -80,9 +80,10 @@ def prepare(config, table=None):
     return FoldData(fold, classes, *map(part, PARTS), extracted.corpus_digest, standardiser, extracted, notes)
 
 
-def _minibatches(part, rows, batch_size, seed):
+def _minibatches(part, rows, batch_size, seed, weight=None):
     """Give segments of the training part for ever, in an order drawn anew each epoch from the seed, the same on every backend.
 
+    With weights of the classes, each segment comes with that of its class: Keras takes no ``class_weight`` with a generator.
     One generator for all epochs: Keras would make a new TensorFlow iterator for each epoch, which often takes it a second.
     """
     generator = np.random.default_rng(seed)
@@ -90,7 +91,8 @@ def _minibatches(part, rows, batch_size, seed):
         order = generator.permutation(rows)
         for begin in range(0, len(order), batch_size):
             chosen = order[begin : begin + batch_size]
-            yield {name: values[chosen] for name, values in part.inputs.items()}, part.labels[chosen]
+            inputs, labels = {name: values[chosen] for name, values in part.inputs.items()}, part.labels[chosen]
+            yield (inputs, labels) if weight is None else (inputs, labels, weight[labels])
 
 
 def selection(labels, class_weight, seed):
@@ -123,14 +125,14 @@ def weights(labels, class_weight, classes):
 
     Returns
     -------
-    dict of int to float, or None
-        None unless `class_weight` is "balanced" (scikit-learn's formula).
+    numpy.ndarray of float32, shape (classes,), or None
+        None unless `class_weight` is "balanced" (scikit-learn's formula). 0 for a class that is not among the labels.
     """
     if class_weight != "balanced":
         return None
     counts = np.bincount(labels, minlength=classes)
     present = np.count_nonzero(counts)
-    return {label: len(labels) / (present * count) if count else 0.0 for label, count in enumerate(counts)}
+    return np.where(counts, len(labels) / (present * np.maximum(counts, 1)), 0).astype(np.float32)
 
 
 def logits(model, part, batch_size=32):
@@ -290,10 +292,9 @@ def fit(model, data, config, report=True):
     )
     checkpoint = Checkpoint(data, config, report)
     rows = selection(data.train.labels, config.class_weight, config.seed)
-    reused = train(
-        model, _minibatches(data.train, rows, config.batch_size, config.seed), -(-len(rows) // config.batch_size),
-        checkpoint, class_weight=weights(data.train.labels, config.class_weight, len(data.classes)),
-    )  # fmt: skip
+    weight = weights(data.train.labels, config.class_weight, len(data.classes))
+    minibatches = _minibatches(data.train, rows, config.batch_size, config.seed, weight)
+    reused = train(model, minibatches, -(-len(rows) // config.batch_size), checkpoint)
     return checkpoint.fitted(time.perf_counter() - began, reused)
 
 
@@ -311,7 +312,7 @@ class _Training(keras.callbacks.Callback):
         self.epochs.append((logs["loss"], self.model.get_weights()))
 
 
-def train(network, minibatches, steps, checkpoint, class_weight=None):
+def train(network, minibatches, steps, checkpoint):
     """Train a network epoch by epoch and leave it with the weights that the checkpoint chose.
 
     Two runs whose folds have the same training speakers, as those of session partners have, train the same network and
@@ -327,8 +328,6 @@ def train(network, minibatches, steps, checkpoint, class_weight=None):
     steps : int
         Minibatches an epoch.
     checkpoint : Checkpoint
-    class_weight : dict, optional
-        See `weights`.
 
     Returns
     -------
@@ -361,7 +360,7 @@ def train(network, minibatches, steps, checkpoint, class_weight=None):
         keep = config.epochs * sum(values.nbytes for values in initial) <= SHARED_LIMIT
         network.fit(
             minibatches, steps_per_epoch=steps, initial_epoch=done, epochs=config.epochs, shuffle=False, verbose=0,
-            callbacks=[checkpoint, recorder] if keep else [checkpoint], class_weight=class_weight,
+            callbacks=[checkpoint, recorder] if keep else [checkpoint],
         )  # fmt: skip
         recorder.optimizer = [keras.ops.convert_to_numpy(variable.value) for variable in network.optimizer.variables]
         recorder.seconds += time.perf_counter() - began

@@ -1,5 +1,6 @@
 """Every reading is a switch: it changes what it says, and nothing else."""
 
+import dataclasses
 import hashlib
 import re
 import types
@@ -7,10 +8,12 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import yaml
 
-from sermodules import features, gender, models, segments, training
+from sermodules import corpora, features, gender, models, published, segments, store, training
+from sermodules import study as engine
 from sermodules.config import RunConfig
-from sermodules.parts import PARTS
+from sermodules.parts import PARTS, Part
 
 #: Field and value to the stages of a run that may change, and must.
 SWITCHES = {
@@ -64,11 +67,11 @@ class _Recorder:
     def compile(self, optimizer, loss):
         self.how = [_unnumbered(optimizer.get_config()), loss.get_config()]
 
-    def fit(self, batches, steps_per_epoch, epochs, callbacks, class_weight, **_):
+    def fit(self, batches, steps_per_epoch, epochs, callbacks, **_):
         keeper = callbacks[0]
         keeper.weights, keeper.best_epoch = [], 1
-        epoch = [labels.tolist() for _, labels in islice(batches, steps_per_epoch)]
-        self.how += [epoch, epochs, keeper.config.patience, class_weight]
+        epoch = [[x.tolist() for x in batch[1:]] for batch in islice(batches, steps_per_epoch)]  # labels, and weights
+        self.how += [epoch, epochs, keeper.config.patience]
 
     def set_weights(self, weights):
         pass
@@ -129,8 +132,72 @@ def test_every_choice_of_a_reading_is_tested():
 
 def test_weighted_loss_by_hand():
     labels = np.array([0, 0, 0, 1])
-    assert training.weights(labels, "balanced", 3) == {0: 4 / 6, 1: 2.0, 2: 0.0}
+    np.testing.assert_allclose(training.weights(labels, "balanced", 3), [4 / 6, 2, 0])
     assert training.weights(labels, "none", 3) is None
+
+
+def test_weighted_training_is_that_of_keras_own_class_weight(tones):
+    config = RunConfig.create(
+        corpus=tones, preset="smoke", width=1 / 64, conv_layers=1, class_weight="balanced", epochs=2
+    )
+    data = training.prepare(config)
+    rows = np.flatnonzero(data.train.labels != data.train.labels[0])  # unequal classes
+    rows = np.r_[rows, np.flatnonzero(data.train.labels == data.train.labels[0])[:2]]
+    part = Part(data.train.table, None, {k: x[rows] for k, x in data.train.inputs.items()}, data.train.labels[rows])
+    data = dataclasses.replace(data, train=part)
+    ours, theirs = (models.build(config, len(data.classes)) for _ in range(2))
+    history = training.fit(ours, data, config, report=False).history
+    theirs.compile(
+        optimizer=training.OPTIMIZERS[config.optimizer](config.learning_rate),
+        loss=training.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    order = np.random.default_rng(config.seed)
+    weight = dict(enumerate(training.weights(part.labels, "balanced", len(data.classes)).tolist()))
+    for epoch in range(config.epochs):
+        drawn = order.permutation(np.arange(len(rows)))
+        logs = theirs.fit(
+            {name: x[drawn] for name, x in part.inputs.items()}, part.labels[drawn], batch_size=config.batch_size,
+            shuffle=False, class_weight=weight, verbose=0,
+        )  # fmt: skip
+        assert logs.history["loss"][0] == pytest.approx(history["loss"][epoch], rel=1e-5)
+
+
+#: Every switch alone, every attention with every padding, and the gender controls whose training is another one's.
+TRAINED = [{}, *({field: value} for field, value in SWITCHES)] + [
+    {"attention": attention, "padding": padding}
+    for attention in RunConfig.__dataclass_fields__["attention"].metadata["choices"]
+    for padding in ("after", "masked")
+]
+
+
+def test_every_value_of_every_switch_trains_predicts_and_is_stored_read_back_and_published(tones, tmp_path):
+    small = RunConfig.create(corpus=tones, preset="smoke", width=1 / 64, conv_layers=1, epochs=1, patience=1)
+    configs = [small.replace(**{"epochs": 1} | changes) for changes in TRAINED]
+    configs = list(dict.fromkeys(configs))
+    table = corpora.load(tones)
+    for config in configs:
+        data = training.prepare(config, table)
+        network = models.build(config, len(data.classes))
+        before = [weights.copy() for weights in network.get_weights()]
+        fitted = training.fit(network, data, config, report=False)
+        moved = [not np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True)]
+        assert sum(moved) > len(moved) / 2, f"{config.run_id}: nothing was learned"
+        assert np.isfinite(fitted.history["loss"]).all(), config.run_id
+        result = training.evaluate(network, data, config, fitted)
+        read = store.load(store.save(result, tmp_path / "runs"))
+        assert read.config == config and len(read.predictions) == len(data.test.table)
+        np.testing.assert_allclose(read.predictions[data.classes].sum(axis=1), 1, atol=1e-6)
+    grid = [{name: [value] for name, value in config.to_dict().items() if name not in _CELL} for config in configs]
+    file = tmp_path / "every.yaml"
+    file.write_text(yaml.safe_dump({"name": "every", "grid": grid, "folds": [1], "seeds": [1]}), encoding="utf-8")
+    plan = engine.load(file)
+    assert set(plan.configs) == set(configs)
+    added = published.publish(plan, file, tmp_path / "runs", tmp_path / "published")
+    assert len(added) == len(configs) and published.verify(tmp_path / "published") == []
+
+
+#: Named by keys of a study file, or not allowed in its grid.
+_CELL = ("fold", "seed", "threads")
 
 
 def test_undersampling_takes_equally_many_of_each_class_and_the_seed_decides_which():
