@@ -162,7 +162,10 @@ def test_weighted_training_is_that_of_keras_own_class_weight(tones):
         assert logs.history["loss"][0] == pytest.approx(history["loss"][epoch], rel=1e-5)
 
 
-#: Every switch alone, every attention with every padding, and the gender controls whose training is another one's.
+#: Named by keys of a study file, or not allowed in its grid.
+_CELL = ("fold", "seed", "threads")
+
+#: Every switch alone, and every attention with every padding.
 TRAINED = [{}, *({field: value} for field, value in SWITCHES)] + [
     {"attention": attention, "padding": padding}
     for attention in RunConfig.__dataclass_fields__["attention"].metadata["choices"]
@@ -172,8 +175,7 @@ TRAINED = [{}, *({field: value} for field, value in SWITCHES)] + [
 
 def test_every_value_of_every_switch_trains_predicts_and_is_stored_read_back_and_published(tones, tmp_path):
     small = RunConfig.create(corpus=tones, preset="smoke", width=1 / 64, conv_layers=1, epochs=1, patience=1)
-    configs = [small.replace(**{"epochs": 1} | changes) for changes in TRAINED]
-    configs = list(dict.fromkeys(configs))
+    configs = list(dict.fromkeys(small.replace(**changes) for changes in TRAINED))
     table = corpora.load(tones)
     for config in configs:
         data = training.prepare(config, table)
@@ -194,10 +196,6 @@ def test_every_value_of_every_switch_trains_predicts_and_is_stored_read_back_and
     assert set(plan.configs) == set(configs)
     added = published.publish(plan, file, tmp_path / "runs", tmp_path / "published")
     assert len(added) == len(configs) and published.verify(tmp_path / "published") == []
-
-
-#: Named by keys of a study file, or not allowed in its grid.
-_CELL = ("fold", "seed", "threads")
 
 
 def test_undersampling_takes_equally_many_of_each_class_and_the_seed_decides_which():
