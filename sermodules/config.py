@@ -96,19 +96,20 @@ def trains_as(config):
     return config.replace(fold=1, gender=_GENDER_TRAINS_AS.get(config.gender, config.gender))
 
 
-def _choice(*allowed, doc, **kwargs):
-    return field(metadata={"choices": allowed, "doc": doc}, **kwargs)
+def _choice(*allowed, doc, added=False, **kwargs):
+    return field(metadata={"choices": allowed, "doc": doc, "added": added}, **kwargs)
 
 
-def _number(low, high, *, doc, **kwargs):
-    return field(metadata={"range": (low, high), "doc": doc}, **kwargs)
+def _number(low, high, *, doc, added=False, **kwargs):
+    return field(metadata={"range": (low, high), "doc": doc, "added": added}, **kwargs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """One run: one fold, one seed, one configuration. Make one with `RunConfig.create`, which fills in a preset.
 
-    Every field is a parameter of ``book/one_fold.ipynb`` and a key of a study file. The defaults are the paper's values, and
+    Every field is a parameter of ``book/one_fold.ipynb`` and a key of a study file. A new one is marked ``added=True``, see
+    `record`. The defaults are the paper's values, and
     the primary reading where the paper allows more than one (the numbers in brackets are rows of the book's deviation log).
     """
 
@@ -292,23 +293,38 @@ class RunConfig:
         """Return all fields as a dict of plain Python values, in the order of the class."""
         return dataclasses.asdict(self)
 
+    def record(self):
+        """Return the fields that a stored run is written with, as a dict of plain Python values.
+
+        A field marked ``added`` came after the first published runs. It is left out while it has its default, so a run that
+        does not use it keeps its record, its `run_id` and its bytes. Its default may never change.
+        """
+        added = {f.name: f.default for f in dataclasses.fields(self) if f.metadata.get("added")}
+        return {name: value for name, value in self.to_dict().items() if name not in added or value != added[name]}
+
     def to_json(self):
-        """Return the canonical JSON form: every field, keys sorted, no spaces. Equal runs have equal strings."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        """Return the canonical JSON form: `record`, keys sorted, no spaces. Equal runs have equal strings."""
+        return json.dumps(self.record(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text):
-        """Read a configuration back from `to_json`; every field must be there, and no other."""
+        """Read a configuration back from `to_json`; every field of `record` must be there, and no unknown one.
+
+        Raises
+        ------
+        ConfigError
+            If the text is no configuration of this version, or one with a value that is not allowed.
+        """
         try:
             data = json.loads(text)
         except json.JSONDecodeError as error:
             raise ConfigError(f"not a run configuration: {error}") from error
         names = {f.name for f in dataclasses.fields(cls)}
-        if not isinstance(data, dict) or set(data) != names:
-            keys = set(data) if isinstance(data, dict) else set()
-            raise ConfigError(
-                f"not a run configuration of this version: missing {sorted(names - keys)}, unknown {sorted(keys - names)}"
-            )
+        needed = {f.name for f in dataclasses.fields(cls) if not f.metadata.get("added")}
+        keys = set(data) if isinstance(data, dict) else set()
+        if not needed <= keys <= names:
+            missing, unknown = sorted(needed - keys), sorted(keys - names)
+            raise ConfigError(f"not a run configuration of this version: missing {missing}, unknown {unknown}")
         return cls(**data)
 
     @property

@@ -224,8 +224,11 @@ def _problems(name, result, digests, planned):
 
 
 def _wrong_scores(stored, predictions, history):
-    for key, value in metrics.summarise(predictions["true"], predictions["predicted"], stored["classes"]).items():
-        if not _same(stored[key], value):
+    """Yield what the predictions do not give; a score that came after the run was stored is not missed."""
+    computed = metrics.summarise(predictions["true"], predictions["predicted"], stored["classes"])
+    yield from (f"{key} is missing" for key in ("uar", "wa", "recalls", "confusion", "n") if key not in stored)
+    for key, value in computed.items():
+        if key in stored and not _same(stored[key], value):
             yield f"{key} is {stored[key]}, but the predictions give {value}"
     speakers = sorted({*predictions["speaker"]})
     if "test_speaker" in stored and speakers != [stored["test_speaker"]]:
@@ -279,7 +282,7 @@ def _texts(study, runs):
         own = {key: value for key, value in result.provenance.items() if key not in SHARED}
         environment = _sha256(_json(shared).encode())[:12]
         environments[environment] = shared
-        record = {"run": name, "config": result.config.to_dict(), "metrics": result.metrics, "provenance": own}
+        record = {"run": name, "config": result.config.record(), "metrics": result.metrics, "provenance": own}
         lines += _json(record | {"environment": environment, "sha256": digests}, separators=(",", ":"))
     common = {"environments": environments, "folds": {corpus: sorted(numbers) for corpus, numbers in folds.items()}}
     tables = {

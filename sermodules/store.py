@@ -49,7 +49,7 @@ class RunResult:
 
 def _texts(result):
     return {
-        "config.json": json.dumps(result.config.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "config.json": json.dumps(result.config.record(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "metrics.json": json.dumps(result.metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "predictions.csv": result.predictions.to_csv(index=False, float_format="%.8f", lineterminator="\n"),
         "history.csv": result.history.to_csv(index=False, float_format="%.8f", lineterminator="\n"),

@@ -339,7 +339,7 @@ def _keep(config, answer, out, digests):
         record.parent.mkdir(exist_ok=True)
         if store.NOTEBOOK in answer["files"]:
             record.with_suffix(".ipynb").write_bytes(answer["files"][store.NOTEBOOK])
-        content = {"error": answer["error"], "traceback": answer["traceback"], "config": config.to_dict()}
+        content = {"error": answer["error"], "traceback": answer["traceback"], "config": config.record()}
         record.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write to {record.parent}: {error}") from error

@@ -1,5 +1,6 @@
 """Published studies: what goes in comes back, the bytes are the same, and nothing altered passes."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 
 from sermodules import metrics, published, report, store, study
 from sermodules.__main__ import main
+from sermodules.config import RunConfig, _number
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.paths import project_root
 
@@ -293,6 +295,7 @@ def test_half_written_folders_and_damaged_sums(folder, plan, source, out):
         ("history.csv", "1.40000000", "1.40000001", "history.csv does not hold what the run wrote"),
         ("runs.jsonl", '"fold":1', '"fold":2', "its config is that of"),
         ("runs.jsonl", '"wa":0.25', '"wa":0.26', "wa is 0.26, but the predictions give 0.25"),
+        ("runs.jsonl", '"wa":0.25', '"weighted":0.25', "wa is missing"),
         ("runs.jsonl", '"recalls":{"angry":1.0', '"recalls":{"angry":0.9', "recalls is"),
         ("runs.jsonl", '"confusion":[[2', '"confusion":[[3', "confusion is"),
         ("runs.jsonl", '"n":8', '"n":9', "n is 9"),
@@ -427,11 +430,34 @@ def test_nothing_of_iemocap_goes_into_the_project(tmp_path):
     assert done.exit_code == 1 and "is finished" in done.output
 
 
-@pytest.mark.parametrize(
-    "folder", sorted((Path(__file__).parents[1] / "results").glob("*/SHA256SUMS")), ids=lambda f: f.parent.name
-)
+RESULTS = sorted(path.parent for path in (Path(__file__).parents[1] / "results").glob("*/SHA256SUMS"))
+
+
+@pytest.mark.parametrize("folder", RESULTS, ids=lambda folder: folder.name)
 def test_published_studies_of_the_project_verify(folder):
-    assert published.verify(folder.parent) == []
+    assert published.verify(folder) == []
+
+
+@pytest.mark.parametrize("folder", RESULTS, ids=lambda folder: folder.name)
+def test_a_later_setting_and_a_later_score_change_no_published_run(folder, monkeypatch):
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Later(RunConfig):
+        dropout: float = _number(0, 1, default=0.0, doc="share of units left out in training", added=True)
+
+    def summarise(*arguments, before=metrics.summarise):
+        return before(*arguments) | {"kappa": 0.5}
+
+    before = {line["run"]: line for line in map(json.loads, (folder / "runs.jsonl").read_text("utf-8").splitlines())}
+    for module in (published, study, store):
+        monkeypatch.setattr(module, "RunConfig", Later)
+    monkeypatch.setattr(metrics, "summarise", summarise)
+    assert published.verify(folder) == []
+    runs, plan = published._read(folder)
+    assert {result.config.run_id for result, _ in runs.values()} == before.keys()
+    for name, text in published._texts(plan, runs).items():  # published again: the same bytes
+        assert text.encode() == (folder / name).read_bytes(), name
+    changed = next(iter(runs.values()))[0].config.replace(dropout=0.5)
+    assert changed.run_id not in before and Later.from_json(changed.to_json()) == changed
 
 
 def test_errors_are_the_users(tmp_path):
