@@ -3,7 +3,7 @@
 The work is from a file to the array (frames, 40, 3) of log-Mels, deltas and delta-deltas, with HTK's Mel scale and a Hamming
 window, without normalising the waveform. Every contender runs in one process:
 
-- ours: `sermodules.audio.read` and `sermodules.features.three_d_log_mel`;
+- ours: `sermodules.corpora.audio.read` and `sermodules.features.three_d_log_mel`;
 - librosa: ``load``, ``feature.melspectrogram`` and ``feature.delta`` twice, a file at a time. Its values equal ours;
 - openSMILE, with ``tests/log_mel.conf``. Its filters have a slightly different shape (``tests/test_opensmile.py``). It
   computes all three kinds and hands over the delta-deltas only;
@@ -24,8 +24,9 @@ import pandas as pd
 from joblib.externals.loky import get_reusable_executor
 
 from benchmarks import measure
-from sermodules import audio, features
-from sermodules.audio import SAMPLE_RATE
+from sermodules import features
+from sermodules.corpora import audio
+from sermodules.corpora.audio import SAMPLE_RATE
 from sermodules.errors import SermodulesError
 
 #: Largest difference between librosa's log-Mels, deltas and delta-deltas and ours that counts as equal: librosa computes in

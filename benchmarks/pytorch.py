@@ -17,7 +17,7 @@ SLOPE = 0.01  # of LeakyReLU
 
 
 class SelfAttention(nn.Module):
-    """The paper's self-attention, (batch, time, features) to the same; see `sermodules.layers.LocalSelfAttention`."""
+    """The paper's self-attention, (batch, time, features) to the same; see `sermodules.models.attention.LocalSelfAttention`."""
 
     def __init__(self, features):
         super().__init__()

@@ -2,7 +2,7 @@
 
 All contenders train the same layers, of as many parameters, by Nadam, on minibatches of the same size, with as many threads:
 
-- ours: `sermodules.training.train`;
+- ours: `sermodules.runs.epochs.train`;
 - the stock layer ``keras_self_attention.SeqSelfAttention`` in our model, with a plain ``model.fit`` on arrays (float32 only:
   the layer does not work in mixed precision);
 - PyTorch, channels last, with its own Nadam (`benchmarks.pytorch`), if it is installed.
@@ -10,7 +10,7 @@ All contenders train the same layers, of as many parameters, by Nadam, on miniba
 The segments are random numbers; a step takes as long with them. A turn is an epoch about as long as one of EMO-DB, or at preset
 `paper` one minibatch. Nobody validates. Beside them stands the speed at which the machine multiplies two large square matrices:
 a network is convolutions and matrix products, and cannot be faster than that. The operations of a step are counted by
-`sermodules.flops`.
+`sermodules.models.flops`.
 """
 
 import pandas as pd

@@ -48,12 +48,13 @@ def _stock(x, mask):
     """Pool as `sermodules.models` does for "seq_self", with the library's layer."""
     from keras_self_attention import SeqSelfAttention
 
-    from sermodules import models
+    from sermodules.models import attention
+    from sermodules.models.backend import keras
 
     layer = SeqSelfAttention(
-        models.ATTENTION_UNITS, attention_width=models.ATTENTION_WIDTH, attention_activation="relu", name="attention"
+        attention.UNITS, attention_width=attention.WIDTH, attention_activation="relu", name="attention"
     )
-    return models.layers.GlobalAveragePooling1D(name="pooled")(layer(x))
+    return keras.layers.GlobalAveragePooling1D(name="pooled")(layer(x))
 
 
 def network(config, stock=False, **compilation):
@@ -71,34 +72,31 @@ def network(config, stock=False, **compilation):
     -------
     keras.Model
     """
-    from sermodules import models, training
-    from sermodules.backend import keras
+    from sermodules import models
+    from sermodules.models import epochs
 
     ours = models.ATTENTIONS["seq_self"]
     models.ATTENTIONS["seq_self"] = _stock if stock else ours
     try:
-        model = models.build(config, CLASSES)
+        model = models.network(config, CLASSES)
     finally:
         models.ATTENTIONS["seq_self"] = ours
-    model.compile(
-        optimizer=training.OPTIMIZERS[config.optimizer](config.learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **compilation,
-    )
+    epochs.prepare_to_train(model, config, **compilation)
     return model
 
 
 def keras_training(turns, config, steps, stock=False):
     """Train Model 2: a turn is an epoch of `steps` minibatches, without a validation.
 
-    Ours goes through `sermodules.training.train`. With `stock` it is the library's layer and a plain ``model.fit`` on arrays.
+    Ours goes through `sermodules.models.epochs.train`. With `stock` it is the library's layer and a plain ``model.fit``.
     """
-    from sermodules import flops, parts, training
-    from sermodules.backend import keras
+    from sermodules.folds import parts
+    from sermodules.models import epochs, flops
+    from sermodules.models.backend import keras
 
     config = RunConfig.from_json(config)
 
-    class Turn(training.Checkpoint):
+    class Turn(epochs.Checkpoint):
         def on_epoch_begin(self, epoch, logs=None):
             turns.wait()
             self.began = time.perf_counter()
@@ -120,8 +118,9 @@ def keras_training(turns, config, steps, stock=False):
         )
         return
     rows = np.arange(len(part.labels))
-    minibatches = training._minibatches(part, rows, config.batch_size, config.seed)
-    training.train(model, minibatches, steps, Turn(SimpleNamespace(train=part), config, report=False))
+    minibatches = epochs.minibatches(part, rows, config.batch_size, config.seed)
+    method = SimpleNamespace(set_weights=model.set_weights)
+    epochs.train(model, minibatches, steps, Turn(method, SimpleNamespace(train=part), config, report=False))
 
 
 def torch_training(turns, config, steps):
@@ -129,7 +128,7 @@ def torch_training(turns, config, steps):
     import torch
 
     from benchmarks import pytorch
-    from sermodules import parts
+    from sermodules.folds import parts
 
     config = RunConfig.from_json(config)
     torch.set_num_threads(config.threads)
@@ -168,7 +167,7 @@ def product(turns, library, precision, threads, size):
             x @ y
 
     else:
-        from sermodules.backend import use_threads
+        from sermodules.models.backend import use_threads
 
         use_threads(threads)
         import tensorflow as tf
@@ -185,31 +184,31 @@ def product(turns, library, precision, threads, size):
 def one_run(turns, config):
     """Do one run, a step a turn, and say each time how much memory the process has held at most (bytes)."""
     from benchmarks.measure import peak_memory
-    from sermodules import models, training
+    from sermodules import models, runs
 
     config = RunConfig.from_json(config)
     turns.say({"import": peak_memory()})
     turns.wait()
-    data = training.prepare(config)
+    data = runs.prepare(config)
     turns.say(peak_memory())
     turns.wait()
     model = models.build(config, len(data.classes))
-    fitted = training.fit(model, data, config, report=False)
+    fitted = runs.fit(model, data, config, report=False)
     turns.say(peak_memory())
     turns.wait()
-    training.evaluate(model, data, config, fitted)
+    runs.evaluate(model, data, config, fitted)
     turns.say(peak_memory())
 
 
 def study_worker(turns, configs):
     """Do runs in the process that a study's worker keeps for them, a run a turn, and say its peak memory (bytes) after each."""
     from benchmarks.measure import peak_memory
-    from sermodules import study
-    from sermodules.runner import Runner
+    from sermodules.study import driver
+    from sermodules.study.runner import Runner
 
     configs = [RunConfig.from_json(config) for config in configs]
     runner = Runner(configs[0].threads)
-    notebook = study.notebook().read_text(encoding="utf-8")
+    notebook = driver.source_notebook().read_text(encoding="utf-8")
     turns.say({})
     try:
         for config in configs:
@@ -225,9 +224,9 @@ def study_worker(turns, configs):
 
 def provenance(turns):
     """Say what a run would write of this machine and environment."""
-    from sermodules import training
+    from sermodules import runs
 
-    turns.say(training.provenance())
+    turns.say(runs.provenance.collect())
 
 
 JOBS = {job.__name__: job for job in (keras_training, torch_training, product, one_run, study_worker, provenance)}

@@ -105,9 +105,9 @@ def study_run(file, out, folds, seeds, **options):
     """Do the runs of a study that are missing."""
     from tqdm import tqdm
 
-    from sermodules import study as engine
+    from sermodules.study import driver, grid
 
-    plan = engine.load(file, folds, seeds)
+    plan = grid.load(file, folds, seeds)
     with tqdm(total=len(plan.configs), unit="run", disable=None, leave=False, file=sys.stdout) as bar:
 
         def watch(state):
@@ -119,7 +119,7 @@ def study_run(file, out, folds, seeds, **options):
                 click.echo(line)
 
         try:
-            failed = engine.run(plan, out, report=report, watch=watch, **options)
+            failed = driver.run(plan, out, report=report, watch=watch, **options)
         except KeyboardInterrupt:
             command = shlex.join(["sermodules", *sys.argv[1:]])
             click.echo(f"\nStopped. Finished runs are kept. Go on with: {command}", err=True)
@@ -134,21 +134,21 @@ def study_run(file, out, folds, seeds, **options):
 @click.option("--verify", is_flag=True, help="Also check every file of every finished run against its digest.")
 def study_status(file, out, folds, seeds, verify):
     """Say which configurations are done, and what is running."""
-    from sermodules import study as engine
     from sermodules.paths import runs_root
+    from sermodules.study import driver, grid, progress
 
     out = out or runs_root()
-    plan = engine.load(file, folds, seeds, out)
-    table = engine.status(plan, out)
+    plan = grid.load(file, folds, seeds, out)
+    table = progress.status(plan, out)
     click.echo(tabulate(table, headers="keys", showindex=False))
     click.echo(f"{table['done'].sum()} of {table['runs'].sum()} runs are done")
-    if state := engine.progress(out):
+    if state := progress.running(out):
         left = "" if state["left_s"] is None else f", {state['left_s'] / 60:.0f} min left"
         click.echo(f"study {state['study']} is running: {state['done']} done, {state['failed']} failed{left}")
         for name in state["running"]:
             click.echo(f"  now: {name}")
     if verify:
-        problems = engine.verify(plan, out)
+        problems = driver.verify(plan, out)
         click.echo("\n".join(problems) or "Every file of every finished run is what was written.")
         sys.exit(1 if problems else 0)
 
@@ -163,9 +163,9 @@ def study_report(file, out, folds, seeds, folder):
 
     FILE may also be a folder of published runs, such as results/NAME.
     """
-    from sermodules import published, report
-    from sermodules import study as engine
+    from sermodules.evidence import report
     from sermodules.paths import runs_root
+    from sermodules.study import driver, grid, published
 
     out = out or runs_root()
     if file.is_dir():
@@ -173,8 +173,8 @@ def study_report(file, out, folds, seeds, folder):
         wanted = set(plan.configs)
         results = [result for result in published.load(file) if result.config in wanted]
     else:
-        plan = engine.load(file, folds, seeds, out)
-        results = engine.results(plan, out)
+        plan = grid.load(file, folds, seeds, out)
+        results = driver.results(plan, out)
     folder = folder or out / "reports" / plan.name
     text = report.write(results, folder, plan)
     click.echo(text)
@@ -190,11 +190,10 @@ def study_report(file, out, folds, seeds, folder):
 @click.option("--replace", is_flag=True, help="Replace published runs that differ; drop those that the study has not.")
 def study_publish(file, out, folder, replace):
     """Put the finished runs of a study into one folder of few text files, beside those that it holds already."""
-    from sermodules import published
-    from sermodules import study as engine
     from sermodules.paths import project_root, runs_root
+    from sermodules.study import grid, published
 
-    plan = engine.load(file)
+    plan = grid.load(file)
     folder = (folder or project_root() / "results" / plan.name).expanduser().resolve()
     licensed = any(config.corpus == "iemocap" for config in plan.configs)
     if licensed and folder.is_relative_to(project_root().resolve()):
@@ -210,7 +209,7 @@ def study_publish(file, out, folder, replace):
 @click.argument("folder", type=click.Path(path_type=Path))
 def study_verify(folder):
     """Compute every figure of a published study anew from its predictions."""
-    from sermodules import published
+    from sermodules.study import published
 
     if problems := published.verify(folder):
         raise SermodulesError("\n".join(problems))
@@ -219,7 +218,7 @@ def study_verify(folder):
 
 def _extent(folder):
     """Say how much a published study holds, and what it lacks."""
-    from sermodules import published
+    from sermodules.study import published
 
     results, missing = published.load(folder), published.missing(folder)
     text = f"{len(results):,} runs, {sum(len(result.predictions) for result in results):,} predictions"
@@ -229,7 +228,7 @@ def _extent(folder):
 @main.command("claims")
 def paper_claims():
     """Judge the claims of the paper that its own figures decide."""
-    from sermodules import claims
+    from sermodules.evidence import claims
 
     found = claims.ledger()
     click.echo(claims.to_markdown(found[found["kind"] == "arithmetic"]))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sermodules import models, training
+from sermodules import models, runs
 from sermodules.config import RunConfig
 
 SETTINGS = (  # minibatch, learning rate, epochs
@@ -35,8 +35,8 @@ KEY = ["fold", "model", "seed", "batch_size", "learning_rate"]
 def history(epochs, **cell):
     """Train one network and return its history."""
     config = RunConfig.create(corpus="emodb", preset="teaching", epochs=epochs, patience=epochs, **cell)
-    data = training.prepare(config)
-    fitted = training.fit(models.build(config, len(data.classes)), data, config, report=False)
+    data = runs.prepare(config)
+    fitted = runs.fit(models.build(config, len(data.classes)), data, config, report=False)
     return fitted.history.assign(**cell, validation_speaker=data.fold.validation, seconds=round(fitted.seconds, 1))
 
 

@@ -8,7 +8,7 @@ It needs no corpus: the segments are random numbers of the right shape, and a st
 run on the machine meanwhile, unless the study will share it too. The table has a line a configuration of
 ``studies/iemocap.yaml``, and one for all. Its hours are an upper bound of training and predicting alone: every run goes through
 all of its epochs. They leave out importing the backend, features, the notebook, and the time in which workers wait. PFLOP are
-10^15 operations, counted by `sermodules.flops`: a machine that does one TFLOP (10^12) a second needs 1000 s for each.
+10^15 operations, counted by `sermodules.models.flops`: a machine that does one TFLOP (10^12) a second needs 1000 s for each.
 """
 
 import math
@@ -20,11 +20,14 @@ import pandas as pd
 from scipy import stats
 from tabulate import tabulate
 
-from sermodules import flops, models, protocol, study, training
-from sermodules.backend import keras
-from sermodules.config import PRESETS, RunConfig, trains_as
+from sermodules import models, study
+from sermodules.config import PRESETS, RunConfig
 from sermodules.corpora.iemocap import COUNTS
-from sermodules.parts import random_part
+from sermodules.folds import protocol
+from sermodules.folds.parts import random_part
+from sermodules.models import epochs, flops
+from sermodules.models.backend import keras
+from sermodules.runs.provenance import collect
 
 STUDY = Path(__file__).with_name("iemocap.yaml")
 #: Mean and median length (s) of the 2280 improvised utterances of the four classes.
@@ -101,11 +104,9 @@ def speed(config, steps=3, classes=4):
         ``step`` (seconds a minibatch), ``training`` and ``predicting`` (segments a second), ``weights`` (bytes), and the FLOP
         of a segment that is trained, ``train_flop``, and predicted, ``predict_flop``.
     """
-    network = models.build(config, classes)
-    network.compile(
-        optimizer=training.OPTIMIZERS[config.optimizer](config.learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    method = models.build(config, classes)
+    network = method.network
+    epochs.prepare_to_train(network, config)
     part, clock = random_part(config, config.batch_size, classes), _Clock()
 
     def minibatches():
@@ -114,9 +115,9 @@ def speed(config, steps=3, classes=4):
 
     network.fit(minibatches(), steps_per_epoch=steps, epochs=2, verbose=0, shuffle=False, callbacks=[clock])
     step, other = clock.seconds[-1] / steps, random_part(config, 32 * steps, classes)
-    training.logits(network, random_part(config, 32, classes))
+    models.logits(method, random_part(config, 32, classes))
     began = time.perf_counter()
-    training.logits(network, other)
+    models.logits(method, other)
     predicting = 32 * steps / (time.perf_counter() - began)
     weights = sum(values.nbytes for values in network.get_weights())
     measured = {"step": step, "training": config.batch_size / step, "predicting": predicting, "weights": weights}
@@ -136,17 +137,17 @@ def cost(configs, speeds):
     -------
     dict
         ``runs``; ``trainings``, of which there are fewer if the weights of all epochs may be kept for a run with the same
-        training speakers (`training.train`); ``epoch`` (s), the mean over the runs of one that is computed, with its
+        training speakers (`epochs.train`); ``epoch`` (s), the mean over the runs of one that is computed, with its
         validation; ``petaflop``, the operations; ``hours`` of one worker; ``workers`` that do it in a day.
     """
-    seconds, epoch, operations, trained, runs = 0.0, 0.0, 0.0, set(), 0
+    seconds, epoch, operations, trained, count = 0.0, 0.0, 0.0, set(), 0
     sizes = {name: folds(name).set_index("fold") for name in ("partner", "next")}
     for config in configs:
         found, size = speeds[config.replace(fold=1, seed=1)], sizes[config.validation].loc[config.fold]
-        shared = config.epochs * found["weights"] <= training.SHARED_LIMIT
-        key = (trains_as(config), size["train"]) if shared else config
+        shared = config.epochs * found["weights"] <= epochs.PREVIOUS.limit
+        key = (config.training, size["train"]) if shared else config
         fit, validate = size["training"] / found["training"], size["validation"] / found["predicting"]
-        epoch, runs = epoch + fit + validate, runs + 1
+        epoch, count = epoch + fit + validate, count + 1
         learned = 0 if key in trained else config.epochs * size["training"]
         predicted = config.epochs * size["validation"] + size["test"]
         seconds += learned / found["training"] + predicted / found["predicting"]
@@ -154,7 +155,7 @@ def cost(configs, speeds):
         trained.add(key)
     hours = seconds / 3600
     return {
-        "runs": runs, "trainings": len(trained), "epoch": epoch / runs, "petaflop": operations / 1e15,
+        "runs": count, "trainings": len(trained), "epoch": epoch / count, "petaflop": operations / 1e15,
         "hours": hours, "workers": math.ceil(hours / 24),
     }  # fmt: skip
 
@@ -210,7 +211,7 @@ def measure(planned, steps):
 
 def save(table, path):
     """Add a table to a CSV file, with its machine and date; what was measured alike before gives way."""
-    told = training.provenance()
+    told = collect()
     machine, backend = told["machine"], told["backend"]
     where = ", ".join([f"{machine['cores']} cores ({machine['processor']})", *machine["accelerators"]])
     where = {"machine": where, "backend": f"{backend} {told['versions'][backend]}"}

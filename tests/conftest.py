@@ -68,7 +68,8 @@ def emodb():
 @pytest.fixture
 def train_anew(monkeypatch):
     """Have every run train by itself, although the run before may have trained the same network."""
-    from sermodules import training
 
-    monkeypatch.setattr(training, "SHARED_LIMIT", -1)
-    monkeypatch.setattr(training, "_last", None)
+    from sermodules.models import epochs
+
+    monkeypatch.setattr(epochs.PREVIOUS, "limit", -1)
+    monkeypatch.setattr(epochs.PREVIOUS, "_last", None)

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sermodules import audio
+from sermodules.corpora import audio
 from sermodules.errors import AudioError
 
 RNG = np.random.default_rng(0)

@@ -21,7 +21,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from sermodules import audio, corpora
+from sermodules import corpora
+from sermodules.corpora import audio
 from sermodules.errors import AudioError, CorpusError
 
 COUNT = 1000
@@ -298,7 +299,7 @@ def test_a_file_without_the_right_to_read_it(tmp_path):
     path.write_bytes(encoded(tone(), 16000, "wav", "PCM_16"))
     path.chmod(0)
     code = (
-        "import os, sys; from sermodules import audio\n"
+        "import os, sys; from sermodules.corpora import audio\n"
         "if not os.getuid(): os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "print(audio.durations(['a.wav'])); audio.read('a.wav')"
     )

@@ -12,12 +12,13 @@ import soundfile
 from conftest import write_tones
 from sklearn.dummy import DummyClassifier
 
-from sermodules import corpora, features, models, store, training
-from sermodules.baselines import chance
-from sermodules.baselines.chance import FLOOR, Stratified
+from sermodules import corpora, features, models, runs
 from sermodules.config import RunConfig
 from sermodules.errors import AudioError
-from sermodules.parts import Part, whole_utterances
+from sermodules.folds.parts import Part, whole_utterances
+from sermodules.models.baselines import chance
+from sermodules.models.baselines.chance import FLOOR, Stratified
+from sermodules.runs import store
 
 MODELS = ["majority", "stratified"]
 
@@ -27,9 +28,9 @@ def config_of(corpus, model="stratified", **settings):
 
 
 def fitted(config):
-    data = training.prepare(config)
+    data = runs.prepare(config)
     model = models.build(config, len(data.classes))
-    training.fit(model, data, config, report=False)
+    runs.fit(model, data, config, report=False)
     return model, data
 
 
@@ -62,7 +63,7 @@ def uneven(tmp_path_factory):
 
 
 def test_majority_takes_the_most_frequent_training_class(uneven):
-    result = training.run(config_of(uneven, "majority"), report=False)
+    result = runs.run(config_of(uneven, "majority"), report=False)
     assert set(result.predictions["predicted"]) == {"neutral"}
     assert result.metrics["uar"] == result.metrics["wa"] == 0.25  # the test speaker has four of each
     assert result.metrics["recalls"] == {"angry": 0.0, "sad": 0.0, "happy": 0.0, "neutral": 1.0}
@@ -71,7 +72,7 @@ def test_majority_takes_the_most_frequent_training_class(uneven):
 def test_majority_is_scikit_learns_prior(uneven):
     model, data = fitted(config_of(uneven, "majority"))
     reference = DummyClassifier(strategy="prior").fit(np.zeros((16, 1)), data.train.labels)
-    predictions, loss = training.predict(model, data.test, data.classes)
+    predictions, loss = models.predict(model, data.test, data.classes)
     expected = reference.predict_proba(np.zeros((16, 1)))
     np.testing.assert_allclose(predictions[data.classes], expected, rtol=1e-12)
     np.testing.assert_allclose(predictions[data.classes].iloc[0], np.array([2, 4, 2, 8]) / 16)
@@ -79,7 +80,7 @@ def test_majority_is_scikit_learns_prior(uneven):
 
 
 def test_majority_of_equals_is_the_first(tones):
-    result = training.run(config_of(tones, "majority"), report=False)
+    result = runs.run(config_of(tones, "majority"), report=False)
     assert set(result.predictions["predicted"]) == {"angry"}
 
 
@@ -100,7 +101,7 @@ def test_expected_uar_is_a_quarter_whatever_the_shares(uneven):
     scores, recalls = [], []
     for seed in range(400):
         model.config = config.replace(seed=seed)
-        predictions, _ = training.predict(model, data.test, data.classes)
+        predictions, _ = models.predict(model, data.test, data.classes)
         right = (predictions["true"] == predictions["predicted"]).groupby(predictions["true"]).mean()
         recalls.append(right[data.classes].to_numpy())
         scores.append(recalls[-1].mean())
@@ -147,7 +148,7 @@ def test_posteriors_of_a_draw():
     posteriors = np.exp(model.logits(part))
     np.testing.assert_allclose(posteriors.sum(axis=1), 1)
     np.testing.assert_allclose(np.sort(posteriors, axis=1), [[FLOOR] * 3 + [1 - 3 * FLOOR]] * 200)
-    _, loss = training.predict(model, part, ["angry", "sad", "happy", "neutral"])
+    _, loss = models.predict(model, part, ["angry", "sad", "happy", "neutral"])
     share = np.mean(model.logits(part).argmax(axis=1) == 0)
     assert loss == pytest.approx((1 - share) * -np.log(FLOOR), rel=1e-4)
 
@@ -160,7 +161,7 @@ def test_class_that_is_not_in_training(tmp_path, model):
     path = write_tones(tmp_path)
     table = pd.read_csv(path)
     table[(table["session"] == "A") | (table["emotion"] != "happy")].to_csv(path, index=False)
-    result = training.run(config_of(f"table:{path}", model), report=False)
+    result = runs.run(config_of(f"table:{path}", model), report=False)
     assert "happy" not in set(result.predictions["predicted"])
     assert (result.predictions["happy"] < 2 * FLOOR).all() and (result.predictions["happy"] > 0).all()
     assert np.isfinite(result.history.to_numpy()).all()
@@ -185,15 +186,15 @@ def test_only_training_labels_are_counted(tmp_path, model):
 
 SCRIPT = """
 import sys
-from sermodules import training
+from sermodules import runs
 from sermodules.config import RunConfig
-training.run(RunConfig.from_json(sys.argv[1]), sys.argv[2])
+runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2])
 """
 
 
 def test_same_bytes_twice_and_in_another_process(uneven, tmp_path):
     config = config_of(uneven)
-    stored = [store.save(training.run(config, report=False), tmp_path / name) for name in "ab"]
+    stored = [store.save(runs.run(config, report=False), tmp_path / name) for name in "ab"]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, config.to_json(), str(tmp_path / "c")], capture_output=True, text=True
     )
@@ -201,21 +202,21 @@ def test_same_bytes_twice_and_in_another_process(uneven, tmp_path):
     assert done.stdout == "training utterances: 12.5 % angry, 25.0 % sad, 12.5 % happy, 50.0 % neutral\n"
     contents = [(folder / "predictions.csv").read_bytes() for folder in [*stored, tmp_path / "c" / config.run_id]]
     assert len(set(contents)) == 1
-    other = store.save(training.run(config.replace(seed=2), report=False), tmp_path / "d")
+    other = store.save(runs.run(config.replace(seed=2), report=False), tmp_path / "d")
     assert (other / "predictions.csv").read_bytes() != contents[0]
-    majority, again = (training.run(config_of(uneven, "majority", seed=seed), report=False) for seed in (1, 2))
+    majority, again = (runs.run(config_of(uneven, "majority", seed=seed), report=False) for seed in (1, 2))
     pd.testing.assert_frame_equal(majority.predictions, again.predictions)  # there the seed means nothing
 
 
 def test_result_is_consistent(uneven):
     config = config_of(uneven)
-    data = training.prepare(config)
+    data = runs.prepare(config)
     assert [set(part.table["speaker"]) for part in (data.train, data.validation, data.test)] == [
         {"B1", "B2"},
         {"A2"},
         {"A1"},
     ]
-    result = training.run(config, report=False)
+    result = runs.run(config, report=False)
     assert result.provenance["corpus_digest"] == corpora.digest(corpora.load(uneven)) == data.corpus_digest
     assert result.predictions["utterance"].tolist() == data.test.table["utterance"].tolist()
     assert (result.predictions[data.classes].idxmax(axis=1) == result.predictions["predicted"]).all()
@@ -239,5 +240,5 @@ def test_all_bad_audio_is_named_before_training(tmp_path, model):
     (tmp_path / names[0]).write_bytes(b"")
     soundfile.write(tmp_path / names[20], np.zeros(16000), 16000)
     with pytest.raises(AudioError) as caught:
-        training.prepare(config_of(f"table:{path}", model))
+        runs.prepare(config_of(f"table:{path}", model))
     assert Path(names[0]).name in str(caught.value) and Path(names[20]).name in str(caught.value)

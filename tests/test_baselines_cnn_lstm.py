@@ -16,10 +16,15 @@ from conftest import write_tones
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sermodules import audio, corpora, features, models, segments, store, training
-from sermodules.baselines import cnn_lstm
+from sermodules import corpora, features, models, runs
 from sermodules.config import RunConfig
+from sermodules.corpora import audio
 from sermodules.errors import AudioError, ConfigError, TrainingError
+from sermodules.features import spectrogram
+from sermodules.folds import segments
+from sermodules.folds.parts import Part
+from sermodules.models.baselines import cnn_lstm
+from sermodules.runs import store
 
 alphas = st.floats(0.9, 1.1)
 
@@ -37,7 +42,7 @@ def sine(hertz, samples=8000):
 
 @pytest.fixture(scope="module")
 def data(tones):
-    return training.prepare(tiny(tones))
+    return runs.prepare(tiny(tones))
 
 
 # spectrograms
@@ -46,12 +51,12 @@ def data(tones):
 @given(st.integers(1, 3000))
 @settings(deadline=None, max_examples=30)
 def test_number_of_frames(n):
-    assert cnn_lstm.log_spectrogram(np.ones(n)).shape == (1 if n < 640 else 1 + (n - 640) // 160, 179)
+    assert spectrogram.log_spectrogram(np.ones(n)).shape == (1 if n < 640 else 1 + (n - 640) // 160, 179)
 
 
 @pytest.mark.parametrize("bin_", [4, 40, 160])
 def test_sine_is_strongest_in_its_bin_and_has_its_power_there(bin_):
-    x = cnn_lstm.log_spectrogram(sine(25 * bin_))
+    x = spectrogram.log_spectrogram(sine(25 * bin_))
     assert x.dtype == np.float32
     assert (x.argmax(axis=1) == bin_).all()
     # A sine of amplitude 0.5 has half of that at its bin, times the sum of the window: 0.54 * 640 - 0.46.
@@ -59,11 +64,11 @@ def test_sine_is_strongest_in_its_bin_and_has_its_power_there(bin_):
 
 
 def test_silence_is_the_floor_and_bad_signals_are_refused():
-    np.testing.assert_allclose(cnn_lstm.log_spectrogram(np.zeros(800)), -23.02585, rtol=1e-6)
+    np.testing.assert_allclose(spectrogram.log_spectrogram(np.zeros(800)), -23.02585, rtol=1e-6)
     with pytest.raises(AudioError, match="one dimension"):
-        cnn_lstm.log_spectrogram(np.zeros((2, 800)))
+        spectrogram.log_spectrogram(np.zeros((2, 800)))
     with pytest.raises(ConfigError, match="44100"):
-        cnn_lstm.log_spectrogram(np.zeros(800), 44100)
+        spectrogram.log_spectrogram(np.zeros(800), 44100)
 
 
 # the warp
@@ -105,7 +110,7 @@ def test_warp_that_folds_is_refused(alpha):
 
 
 def test_alpha_one_changes_nothing():
-    x = cnn_lstm.log_spectrogram(np.random.default_rng(0).normal(0, 0.1, 8000))
+    x = spectrogram.log_spectrogram(np.random.default_rng(0).normal(0, 0.1, 8000))
     np.testing.assert_array_equal(cnn_lstm.vtlp(x, 1.0), x[:, 1:161])
 
 
@@ -120,12 +125,12 @@ def test_vtlp_reads_each_bin_where_the_formula_says(alpha):
 
 @pytest.mark.parametrize(("alpha", "moved"), [(0.9, 1800), (1.0, 2000), (1.1, 2200)])
 def test_a_peak_moves_by_alpha(alpha, moved):
-    warped = cnn_lstm.vtlp(cnn_lstm.log_spectrogram(sine(2000)), alpha)
+    warped = cnn_lstm.vtlp(spectrogram.log_spectrogram(sine(2000)), alpha)
     assert (25 * (warped.argmax(axis=1) + 1) == moved).all()
 
 
 def test_a_peak_above_4_khz_comes_into_sight():
-    x = cnn_lstm.log_spectrogram(sine(4400))
+    x = spectrogram.log_spectrogram(sine(4400))
     assert x.max() - cnn_lstm.vtlp(x, 1.0).max() > 10
     warped = cnn_lstm.vtlp(x, 0.9)
     assert (25 * (warped.argmax(axis=1) + 1) == 3950).all() or (25 * (warped.argmax(axis=1) + 1) == 3975).all()
@@ -187,7 +192,9 @@ def test_parts_hold_the_spectrograms(data, tones):
     train = data.train
     assert train.inputs["spectrogram"].shape == (len(train.labels), 300, 179)
     np.testing.assert_array_equal(train.inputs["mask"], segments.masks(train.segments))
-    whole = {name: cnn_lstm.log_spectrogram(audio.read(table.loc[name, "path"])) for name in train.table["utterance"]}
+    whole = {
+        name: spectrogram.log_spectrogram(audio.read(table.loc[name, "path"])) for name in train.table["utterance"]
+    }
     for x, row in zip(train.inputs["spectrogram"], train.segments.itertuples(), strict=True):
         np.testing.assert_array_equal(x[: row.frames], whole[row.utterance][row.start : row.start + row.frames])
         assert (x[row.frames :] == 0).all()
@@ -200,16 +207,18 @@ def test_parts_hold_the_spectrograms(data, tones):
 def test_code_that_computes_is_in_the_key(tones, tmp_path, monkeypatch):
     monkeypatch.setenv("SERMODULES_CACHE", str(tmp_path))
     calls, table = [], corpora.load(tones)[:2]
-    monkeypatch.setattr(cnn_lstm, "log_spectrogram", lambda signal: calls.append(1) or np.zeros((1, 179), np.float32))
+    monkeypatch.setattr(
+        spectrogram, "log_spectrogram", lambda signal: calls.append(1) or np.zeros((1, 179), np.float32)
+    )
     for count in (2, 2):
-        cnn_lstm.extract(table)
+        spectrogram.extract(table)
         assert len(calls) == count
     other = tmp_path / "other.py"
     other.write_text("HOP = 161\n")
     for module, count in ((features, 4), (cnn_lstm, 6)):
         with monkeypatch.context() as patch:
             patch.setattr(module, "__file__", str(other))
-            cnn_lstm.extract(table)
+            spectrogram.extract(table)
         assert len(calls) == count
 
 
@@ -219,7 +228,7 @@ def test_all_bad_audio_is_named_before_training(tmp_path):
     (tmp_path / names[0]).write_bytes(b"")
     soundfile.write(tmp_path / names[20], np.zeros(16000), 16000)
     with pytest.raises(AudioError) as caught:
-        training.prepare(tiny(f"table:{path}"))
+        runs.prepare(tiny(f"table:{path}"))
     assert Path(names[0]).name in str(caught.value) and Path(names[20]).name in str(caught.value)
 
 
@@ -228,7 +237,7 @@ def test_all_bad_audio_is_named_before_training(tmp_path):
 
 def test_network_at_width_1_is_the_one_described():
     config = RunConfig.create(corpus="emodb", model="cnn_lstm_vtlp", preset="paper")
-    rows = models.parameters(models.build(config, 4))
+    rows = models.build(config, 4).parameters()
     kinds = rows[rows["parameters"] > 0].set_index("layer")
     weights = {"conv1": 9 * 64, "conv2": 9 * 64 * 64, "conv3": 9 * 64 * 128, "conv4": 9 * 128 * 128}
     norms = {"conv1_norm": 4 * 64, "conv2_norm": 4 * 64, "conv3_norm": 4 * 128, "conv4_norm": 4 * 128}
@@ -242,7 +251,7 @@ def test_it_listens_to_width_seed_and_precision(tones):
     def built(**fields):
         return models.build(tiny(tones, **fields), 4)
 
-    wide, narrow = (models.parameters(built(width=width))["parameters"].sum() for width in (1 / 8, 1 / 16))
+    wide, narrow = (built(width=width).parameters()["parameters"].sum() for width in (1 / 8, 1 / 16))
     assert wide > 2 * narrow
     first, again, other = (built(seed=seed).network.get_weights() for seed in (1, 1, 2))
     for old, new in zip(first, again, strict=True):
@@ -258,7 +267,7 @@ def trained(data, tones):
     """Return a model and what `fit` said. It had no test part to look at."""
     config = tiny(tones)
     model = models.build(config, 4)
-    return model, training.fit(model, replace(data, test=None), config, report=False)
+    return model, runs.fit(model, replace(data, test=None), config, report=False)
 
 
 def test_optimizer_is_sgd_with_nesterov_momentum(trained):
@@ -273,7 +282,7 @@ def test_posterior_is_the_mean_over_alphas(trained, data, monkeypatch):
     assert np.any(single[0] != single[2])
     posteriors = [np.exp(x - x.max(axis=1, keepdims=True)) for x in single]
     mean = np.mean([p / p.sum(axis=1, keepdims=True) for p in posteriors], axis=0)
-    voted = training.logits(model, data.test)
+    voted = models.logits(model, data.test)
     assert voted.shape == (len(data.test.labels), 4) and voted.dtype == np.float32
     np.testing.assert_allclose(np.exp(voted), mean, rtol=1e-4)
     # By hand: posteriors (3/4, 1/4) under three alphas and (0, 1) under two give (9/20, 11/20): no vote of heads.
@@ -285,11 +294,11 @@ def test_posterior_is_the_mean_over_alphas(trained, data, monkeypatch):
 def test_predictions_depend_on_neither_the_batch_nor_the_padding(trained, data):
     model, part = trained[0], data.test
     whole = model.logits(part)
-    few = training.Part(part.table, part.segments[:3], {k: v[:3] for k, v in part.inputs.items()}, part.labels[:3])
+    few = Part(part.table, part.segments[:3], {k: v[:3] for k, v in part.inputs.items()}, part.labels[:3])
     np.testing.assert_allclose(model.logits(few), whole[:3], atol=1e-5)
     noisy = part.inputs["spectrogram"].copy()
     noisy[~part.inputs["mask"]] = 7
-    other = training.Part(part.table, part.segments, part.inputs | {"spectrogram": noisy}, part.labels)
+    other = Part(part.table, part.segments, part.inputs | {"spectrogram": noisy}, part.labels)
     np.testing.assert_array_equal(model.logits(other), whole)
 
 
@@ -302,7 +311,7 @@ def test_weights_of_the_best_epoch_are_kept_and_patience_ends_training(data, ton
         return np.eye(4)[part.labels if len(weights) == 2 else np.zeros_like(part.labels)]
 
     monkeypatch.setattr(model, "logits", logits)
-    fitted = training.fit(model, data, config, report=False)
+    fitted = runs.fit(model, data, config, report=False)
     assert fitted.history["val_uar"].tolist() == [0.25, 1, 0.25, 0.25] and fitted.best_epoch == 2
     for kept, best in zip(model.network.get_weights(), weights[1], strict=True):
         np.testing.assert_array_equal(kept, best)
@@ -311,7 +320,7 @@ def test_weights_of_the_best_epoch_are_kept_and_patience_ends_training(data, ton
 
 def test_prediction_before_training_is_refused(data, tones):
     with pytest.raises(TrainingError, match="not trained"):
-        training.predict(models.build(tiny(tones), 4), data.test, data.classes)
+        models.predict(models.build(tiny(tones), 4), data.test, data.classes)
 
 
 def test_loss_that_is_no_number_ends_the_run_with_a_message(data, tones):
@@ -319,14 +328,14 @@ def test_loss_that_is_no_number_ends_the_run_with_a_message(data, tones):
     model = models.build(config, 4)
     model.network.get_layer("logits").bias.assign([0.0, 0.0, np.inf, np.inf])
     with pytest.raises(TrainingError, match=r"loss became nan in epoch 1.*learning_rate"):
-        training.fit(model, data, config, report=False)
+        runs.fit(model, data, config, report=False)
 
 
 # the run
 
 
 def test_it_learns_an_easy_corpus(tones):
-    result = training.run(tiny(tones, epochs=5, learning_rate=0.1), report=False)
+    result = runs.run(tiny(tones, epochs=5, learning_rate=0.1), report=False)
     assert result.metrics["uar"] > 0.8  # four tones: guessing gives 0.25
     assert result.history["loss"].iloc[-1] < 0.5 * result.history["loss"].iloc[0]
     classes = ["angry", "sad", "happy", "neutral"]
@@ -336,15 +345,15 @@ def test_it_learns_an_easy_corpus(tones):
 
 SCRIPT = """
 import sys
-from sermodules import training
+from sermodules import runs
 from sermodules.config import RunConfig
-training.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
+runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
 """
 
 
 def test_same_bytes_in_another_process_that_is_quiet(trained, data, tones, tmp_path):
     config = tiny(tones)
-    here = store.save(training.evaluate(trained[0], data, config, trained[1]), tmp_path / "here")
+    here = store.save(runs.evaluate(trained[0], data, config, trained[1]), tmp_path / "here")
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, config.to_json(), str(tmp_path / "there")], capture_output=True, text=True
     )
@@ -383,7 +392,7 @@ def test_nothing_that_is_learned_depends_on_the_test_speaker(data, trained, copy
     table.loc[mine, "emotion"] = "sad"  # a count that oversampling would see
     table.loc[mine, "gender"] = "male"
     table.to_csv(copy, index=False)
-    after = training.prepare(tiny(f"table:{copy}"))
+    after = runs.prepare(tiny(f"table:{copy}"))
     assert trained[1].best_epoch == 1 and after.corpus_digest != data.corpus_digest
     np.testing.assert_array_equal(after.standardiser.mean, data.standardiser.mean)
     np.testing.assert_array_equal(after.standardiser.sd, data.standardiser.sd)
@@ -396,7 +405,7 @@ def test_nothing_that_is_learned_depends_on_the_test_speaker(data, trained, copy
             np.testing.assert_array_equal(values, others)
     # The test can fail: a training speaker's audio does change the statistics.
     soundfile.write(copy.parent / table.loc[table["speaker"] == "B1", "path"].iloc[0], rng.uniform(-1, 1, 20000), 16000)
-    assert np.any(training.prepare(tiny(f"table:{copy}")).standardiser.mean != data.standardiser.mean)
+    assert np.any(runs.prepare(tiny(f"table:{copy}")).standardiser.mean != data.standardiser.mean)
 
 
 def test_validation_speaker_chooses_the_epoch_but_is_not_learned_from(trained, copy):
@@ -405,7 +414,7 @@ def test_validation_speaker_chooses_the_epoch_but_is_not_learned_from(trained, c
     table.to_csv(copy, index=False)
     config = tiny(f"table:{copy}")
     model, (before, fitted) = models.build(config, 4), trained
-    after = training.fit(model, training.prepare(config), config, report=False)
+    after = runs.fit(model, runs.prepare(config), config, report=False)
     for old, new in zip(before.network.get_weights(), model.network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)  # one epoch: nothing to choose
     assert after.history["loss"].tolist() == fitted.history["loss"].tolist()
@@ -417,16 +426,16 @@ def test_class_that_no_training_speaker_has(trained, copy):
     table = table[~(table["speaker"].isin(["B1", "B2"]) & (table["emotion"] == "happy"))]
     table.to_csv(copy, index=False)
     config = tiny(f"table:{copy}")
-    data, model = training.prepare(config), models.build(config, 4)
-    training.fit(model, data, config, report=False)
-    predictions, loss = training.predict(model, data.test, data.classes)
+    data, model = runs.prepare(config), models.build(config, 4)
+    runs.fit(model, data, config, report=False)
+    predictions, loss = models.predict(model, data.test, data.classes)
     assert np.isfinite(predictions[["angry", "sad", "happy", "neutral"]].to_numpy()).all() and np.isfinite(loss)
     learned = zip(trained[0].network.get_weights(), model.network.get_weights(), strict=True)
     assert all(np.any(old != new) for old, new in learned)  # training speakers are learned from
 
 
 def test_real_recordings_are_standardised_by_training_speakers(emodb):
-    data = training.prepare(tiny("emodb"), emodb)
+    data = runs.prepare(tiny("emodb"), emodb)
     counts = {name: len(getattr(data, name).table) for name in ("train", "validation", "test")}
     assert sum(counts.values()) == 339
     x = cnn_lstm._inputs(

@@ -16,11 +16,14 @@ import pytest
 import soundfile
 from conftest import CLASSES, write_tones
 
-from sermodules import audio, corpora, features, models, store, training
-from sermodules.baselines import dnn_elm
-from sermodules.baselines.dnn_elm import DnnElm, ExtremeLearningMachine
+from sermodules import corpora, features, models, runs
 from sermodules.config import RunConfig
+from sermodules.corpora import audio
 from sermodules.errors import AudioError, TrainingError
+from sermodules.features import frames
+from sermodules.models.baselines import dnn_elm
+from sermodules.models.baselines.dnn_elm import DnnElm, ExtremeLearningMachine
+from sermodules.runs import store
 
 RATE = 16000
 LOG_ENERGY, PERIOD, RATIO = 12, 13, 14
@@ -41,7 +44,7 @@ def voice(hertz, seconds=1.0, harmonics=6):
 @pytest.mark.parametrize("samples", [10, 399, 400, 559, 560, 561, 719, 720, 16000, 16001, 47999, 96123])
 def test_number_of_frames_is_that_of_the_log_mels(samples):
     signal = np.random.default_rng(samples).normal(0, 0.1, samples)
-    found = dnn_elm.frame_features(signal)
+    found = frames.frame_features(signal)
     assert found.shape == (len(features.log_mel(signal)), 30) and found.dtype == np.float32
     assert np.isfinite(found).all()
 
@@ -49,12 +52,12 @@ def test_number_of_frames_is_that_of_the_log_mels(samples):
 def test_mfccs_are_those_of_librosa():
     signal = np.random.default_rng(0).normal(0, 0.1, RATE)
     expected = librosa.feature.mfcc(S=features.log_mel(signal).T.astype(float), n_mfcc=13, dct_type=2, norm="ortho").T
-    np.testing.assert_allclose(dnn_elm.frame_features(signal)[:, :12], expected[:, 1:], atol=1e-4)
+    np.testing.assert_allclose(frames.frame_features(signal)[:, :12], expected[:, 1:], atol=1e-4)
 
 
 def test_log_energy_deltas_and_silence():
     signal = np.r_[np.full(800, 0.1), np.full(800, -0.2), np.zeros(800)]
-    found = dnn_elm.frame_features(signal)
+    found = frames.frame_features(signal)
     assert len(found) == 13
     # frame t holds samples 160 t to 160 t + 399: frame 3 has 320 of 0.1 and 80 of -0.2
     mixed = (320 * 0.01 + 80 * 0.04) / 400
@@ -65,7 +68,7 @@ def test_log_energy_deltas_and_silence():
 
 @pytest.mark.parametrize(("hertz", "limit"), [(90, 15), (200, 30), (410, 35)])
 def test_pitch_period_of_a_harmonic_tone(hertz, limit):
-    found = dnn_elm.frame_features(voice(hertz))
+    found = frames.frame_features(voice(hertz))
     np.testing.assert_allclose(found[3:-3, PERIOD], 1000 / hertz, rtol=0.005)
     assert (found[3:-3, RATIO] > limit).all()  # the window of 40 ms bounds it for low voices
 
@@ -74,12 +77,12 @@ def test_pitch_period_of_a_harmonic_tone(hertz, limit):
 def test_harmonics_to_noise_ratio_of_a_tone_in_noise(decibels):
     tone = voice(200, seconds=5)
     noise = np.random.default_rng(decibels).normal(0, tone.std() * 10 ** (-decibels / 20), len(tone))
-    found = dnn_elm.frame_features(tone + noise)[5:-5, RATIO]
+    found = frames.frame_features(tone + noise)[5:-5, RATIO]
     assert np.median(found) == pytest.approx(decibels, abs=1.5)
 
 
 def test_where_there_is_no_period_it_is_0_and_the_ratio_is_the_lowest():
-    found = dnn_elm.frame_features(np.r_[voice(200, 0.5), np.zeros(8000)])
+    found = frames.frame_features(np.r_[voice(200, 0.5), np.zeros(8000)])
     assert (found[60:, PERIOD] == 0).all()
     np.testing.assert_allclose(found[60:, RATIO], -20, atol=0.05)
     assert found[:, RATIO].max() <= 40.001
@@ -87,7 +90,7 @@ def test_where_there_is_no_period_it_is_0_and_the_ratio_is_the_lowest():
 
 def test_pitch_stands_at_its_frame():
     """The tone changes at sample 16000, the centre of frame 98.75: within a window of 40 ms the period must follow."""
-    period = dnn_elm.frame_features(np.r_[voice(100), voice(300)])[:, PERIOD]
+    period = frames.frame_features(np.r_[voice(100), voice(300)])[:, PERIOD]
     np.testing.assert_allclose(period[10:96], 10, rtol=0.02)
     np.testing.assert_allclose(period[102:-10], 1000 / 300, rtol=0.02)
 
@@ -95,7 +98,7 @@ def test_pitch_stands_at_its_frame():
 def test_bad_signals_are_refused():
     for signal in (np.zeros(0), np.full(800, np.nan), np.zeros((2, 800)), np.zeros(800, dtype=np.int16)):
         with pytest.raises(AudioError):
-            dnn_elm.frame_features(signal)
+            frames.frame_features(signal)
 
 
 # windows and utterance features
@@ -195,7 +198,7 @@ def test_seed_draws_the_hidden_layer_and_fitting_leaves_it():
 
 @pytest.fixture(scope="module")
 def data(tones):
-    return training.prepare(configuration(tones))
+    return runs.prepare(configuration(tones))
 
 
 @pytest.fixture(scope="module")
@@ -203,12 +206,12 @@ def trained(data, tones):
     """Return a model and what `fit` said. It had no test part to look at."""
     config = configuration(tones)
     model = models.build(config, 4)
-    return model, training.fit(model, replace(data, test=None), config, report=False)
+    return model, runs.fit(model, replace(data, test=None), config, report=False)
 
 
 @pytest.fixture(scope="module")
 def result(trained, data, tones):
-    return training.evaluate(trained[0], data, configuration(tones), trained[1])
+    return runs.evaluate(trained[0], data, configuration(tones), trained[1])
 
 
 def test_it_learns_an_easy_corpus(result):
@@ -232,9 +235,9 @@ def test_parts_have_a_row_an_utterance(data):
         assert part.segments["utterance"].tolist() == part.table["utterance"].tolist()
         assert [CLASSES[label] for label in part.labels] == part.table["emotion"].tolist()
         for row, (name, path) in enumerate(zip(part.table["utterance"], part.table["path"], strict=True)):
-            frames = dnn_elm.frame_features(audio.read(path))
-            assert part.segments.loc[row, ["utterance", "start", "frames"]].tolist() == [name, 0, len(frames)]
-            np.testing.assert_array_equal(windows[row], dnn_elm.loudest_windows(frames))
+            found = frames.frame_features(audio.read(path))
+            assert part.segments.loc[row, ["utterance", "start", "frames"]].tolist() == [name, 0, len(found)]
+            np.testing.assert_array_equal(windows[row], dnn_elm.loudest_windows(found))
 
 
 def test_the_kept_epoch_is_the_one_that_predicts_and_patience_ends_training(copy):
@@ -243,11 +246,11 @@ def test_the_kept_epoch_is_the_one_that_predicts_and_patience_ends_training(copy
     table.loc[theirs, "emotion"] = table.loc[theirs, "emotion"].to_numpy()[::-1]
     table.to_csv(copy, index=False)
     config = configuration(f"table:{copy}", epochs=30, patience=2, learning_rate=3e-4)
-    data = training.prepare(config)
+    data = runs.prepare(config)
     model = models.build(config, 4)
-    fitted = training.fit(model, data, config, report=False)
+    fitted = runs.fit(model, data, config, report=False)
     best = fitted.history.set_index("epoch").loc[fitted.best_epoch]
-    predictions, loss = training.predict(model, data.validation, data.classes)
+    predictions, loss = models.predict(model, data.validation, data.classes)
     assert (predictions["true"] == predictions["predicted"]).mean() == best["val_wa"] and loss == best["val_loss"]
     assert len(fitted.history) == fitted.best_epoch + 2 < 30
     assert loss != fitted.history["val_loss"].iloc[-1]  # so the weights were taken back
@@ -261,21 +264,21 @@ def test_outputs_of_the_elm_are_the_logits_and_only_training_frames_are_measured
     expected = []
     for windows in data.test.inputs["windows"]:
         x = ((windows - frames.mean(axis=0)) / frames.std(axis=0)).reshape(len(windows), 750)
-        for layer in model.dnn.layers:
+        for layer in model.network.layers:
             kernel, bias = layer.get_weights()
             x = x @ kernel + bias
             x = x if layer.name == "logits" else np.maximum(x, 0)
         posteriors = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
         expected.append(dnn_elm.utterance_features(posteriors))
-    outputs = training.logits(model, data.test)
+    outputs = models.logits(model, data.test)
     np.testing.assert_allclose(outputs, model.elm.predict(np.array(expected)), atol=1e-2)
-    predictions, _ = training.predict(model, data.test, data.classes)
+    predictions, _ = models.predict(model, data.test, data.classes)
     assert predictions["predicted"].tolist() == [CLASSES[i] for i in outputs.argmax(axis=1)]
 
 
 def test_sizes_are_those_of_the_source_at_every_preset():
     for preset in ("smoke", "teaching", "paper"):
-        table = models.parameters(models.build(RunConfig.create(model="dnn_elm", preset=preset), 4))
+        table = models.build(RunConfig.create(model="dnn_elm", preset=preset), 4).parameters()
         assert table.set_index("layer")["parameters"].to_dict() == {
             "dense1": 750 * 256 + 256,
             "dense2": 256 * 256 + 256,
@@ -290,9 +293,9 @@ def test_sizes_are_those_of_the_source_at_every_preset():
 
 SCRIPT = """
 import sys
-from sermodules import training
+from sermodules import runs
 from sermodules.config import RunConfig
-training.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
+runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
 """
 
 
@@ -318,9 +321,9 @@ def copy(tones, tmp_path):
 def learned(csv):
     """Return everything that training leaves: history, statistics, the ELM's hidden layer, all weights."""
     config = configuration(f"table:{csv}", epochs=1)
-    data = training.prepare(config)
+    data = runs.prepare(config)
     model = models.build(config, len(data.classes))
-    fitted = training.fit(model, data, config, report=False)
+    fitted = runs.fit(model, data, config, report=False)
     assert isinstance(model, DnnElm)
     return [
         fitted.history.to_numpy(), model.scaler.mean_, model.scaler.scale_, model.elm.weights, model.elm.biases,
@@ -360,18 +363,18 @@ def test_who_is_learned_from(tmp_path):
 
 def test_seed_decides(tones):
     one, same, other = (models.build(configuration(tones, seed=seed), 4) for seed in (1, 1, 2))
-    weights = [[*model.dnn.get_weights()[::2], model.elm.weights, model.elm.biases] for model in (one, same, other)]
+    weights = [[*model.network.get_weights()[::2], model.elm.weights, model.elm.biases] for model in (one, same, other)]
     assert not any(changed(weights[0], weights[1])) and all(changed(weights[0], weights[2]))
 
 
 def test_loss_that_is_no_number_ends_the_run_with_a_message(data, tones):
     config = configuration(tones, learning_rate=1.0)
     model = models.build(config, 4)
-    model.dnn.get_layer("logits").bias.assign([0.0, 0.0, np.inf, np.inf])
+    model.network.get_layer("logits").bias.assign([0.0, 0.0, np.inf, np.inf])
     with pytest.raises(
         TrainingError, match=r"loss became nan in epoch 1, minibatch 1.*Lower `learning_rate` \(now 1\)"
     ):
-        training.fit(model, data, config, report=False)
+        runs.fit(model, data, config, report=False)
 
 
 def test_all_bad_audio_is_named_before_training(copy):
@@ -379,33 +382,33 @@ def test_all_bad_audio_is_named_before_training(copy):
     (copy.parent / names[0]).write_bytes(b"")
     soundfile.write(copy.parent / names[20], np.zeros(RATE), RATE)
     with pytest.raises(AudioError) as caught:
-        training.prepare(configuration(f"table:{copy}"))
+        runs.prepare(configuration(f"table:{copy}"))
     assert names[0] in str(caught.value) and names[20] in str(caught.value)
 
 
 def test_code_that_computes_is_in_the_key(tones, tmp_path, monkeypatch):
     monkeypatch.setenv("SERMODULES_CACHE", str(tmp_path))
     calls, table = [], corpora.load(tones)[:2]
-    monkeypatch.setattr(dnn_elm, "frame_features", lambda signal: calls.append(1) or np.zeros((1, 30), np.float32))
+    monkeypatch.setattr(frames, "frame_features", lambda signal: calls.append(1) or np.zeros((1, 30), np.float32))
     for count in (2, 2):
-        dnn_elm.extract(table)
+        frames.extract(table)
         assert len(calls) == count
     other = tmp_path / "other.py"
     other.write_text("HOP = 161\n")
     for module, count in ((features, 4), (dnn_elm, 6)):
         with monkeypatch.context() as patch:
             patch.setattr(module, "__file__", str(other))
-            dnn_elm.extract(table)
+            frames.extract(table)
         assert len(calls) == count
     version = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda x: "0" if x == "praat-parselmouth" else version(x))
-    dnn_elm.extract(table)
+    frames.extract(table)
     assert len(calls) == 8
 
 
 def test_real_speech(emodb):
     table = emodb.iloc[::10].reset_index(drop=True)
-    found = dnn_elm.extract(table)
+    found = frames.extract(table)
     assert len(found) == 34
     period = {"female": [], "male": []}
     for row in table.itertuples():
@@ -419,7 +422,7 @@ def test_pitch_and_ratio_of_real_speech_agree_with_praat_where_it_hears_a_voice(
     same, ours, theirs = [], [], []
     for path in emodb["path"].iloc[::20]:
         signal = audio.read(path).astype(float)
-        found = dnn_elm.frame_features(signal)
+        found = frames.frame_features(signal)
         sound = parselmouth.Sound(signal, RATE)
         pitch = sound.to_pitch_ac(time_step=0.01)  # with Praat's own thresholds
         harmonicity = sound.to_harmonicity_ac(time_step=0.01, silence_threshold=0, periods_per_window=3)

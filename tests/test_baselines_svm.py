@@ -19,11 +19,15 @@ from sklearn.metrics import recall_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from sermodules import audio, corpora, models, protocol, store, training
-from sermodules.baselines import svm
+from sermodules import corpora, models, runs
 from sermodules.config import RunConfig
+from sermodules.corpora import audio
 from sermodules.errors import AudioError, ConfigError, TrainingError
-from sermodules.parts import FoldData, Part, whole_utterances
+from sermodules.features import functionals
+from sermodules.folds import protocol
+from sermodules.folds.parts import FoldData, Part, whole_utterances
+from sermodules.models.baselines import svm
+from sermodules.runs import store
 
 pytest.importorskip("opensmile", reason="openSMILE is not installed: pip install opensmile==2.6.0")
 
@@ -35,9 +39,9 @@ def config_of(corpus, model="svm_egemaps", **settings):
 
 
 def fitted(config):
-    data = training.prepare(config)
+    data = runs.prepare(config)
     model = models.build(config, len(data.classes))
-    return model, data, training.fit(model, data, config, report=False)
+    return model, data, runs.fit(model, data, config, report=False)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +71,7 @@ def computing(own, monkeypatch):
         spectra = [np.abs(np.fft.rfft(audio.read(path), 16000))[40:4000:45] for path in files]
         return {"functionals": np.array(spectra, np.float32), "names": np.array([f"f{i}" for i in range(88)])}
 
-    monkeypatch.setattr(svm, "_run", run)
+    monkeypatch.setattr(functionals, "_run", run)
     return calls
 
 
@@ -92,7 +96,7 @@ def opensmiles_own(files, feature_set, out):
 def test_they_are_openSMILEs(recordings, tmp_path, feature_set, size):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = svm.functionals(recordings, feature_set)
+        found = functionals.functionals(recordings, feature_set)
     theirs = opensmiles_own(recordings["path"][:6], feature_set, tmp_path / "theirs.pkl")
     assert found.shape == (9, size) and (found.dtypes == np.float32).all()
     assert found.index.tolist() == recordings["utterance"].tolist()
@@ -102,13 +106,13 @@ def test_they_are_openSMILEs(recordings, tmp_path, feature_set, size):
 
 
 def test_any_format(recordings, tmp_path):
-    found = svm.functionals(recordings, "eGeMAPSv02")
+    found = functionals.functionals(recordings, "eGeMAPSv02")
     first, second, third = (audio.read(path) for path in recordings["path"][:3])
     others = [str(tmp_path / name) for name in ("stereo.flac", "stereo.aiff", "fast.wav")]
     soundfile.write(others[0], np.stack([first, first], axis=1), 16000, subtype="PCM_16")
     soundfile.write(others[1], np.stack([second, second], axis=1), 16000, subtype="PCM_16")
     soundfile.write(others[2], soxr.resample(third, 16000, 48000), 48000, subtype="PCM_16")
-    again = svm.functionals(recordings[:4].assign(path=[*others, recordings["path"][3]]), "eGeMAPSv02")
+    again = functionals.functionals(recordings[:4].assign(path=[*others, recordings["path"][3]]), "eGeMAPSv02")
     np.testing.assert_array_equal(again.iloc[[0, 1, 3]], found.iloc[[0, 1, 3]])
     level = "equivalentSoundLevel_dBp"
     assert again[level].iloc[2] != found[level].iloc[2]
@@ -116,8 +120,10 @@ def test_any_format(recordings, tmp_path):
 
 
 def test_rows_follow_the_table_and_labels_do_not_count(recordings, computing):
-    found, shuffled = svm.functionals(recordings, "eGeMAPSv02"), recordings.sample(frac=1, random_state=0)
-    again = svm.functionals(shuffled.assign(emotion="sad", speaker="X", gender="male", session=""), "eGeMAPSv02")
+    found, shuffled = functionals.functionals(recordings, "eGeMAPSv02"), recordings.sample(frac=1, random_state=0)
+    again = functionals.functionals(
+        shuffled.assign(emotion="sad", speaker="X", gender="male", session=""), "eGeMAPSv02"
+    )
     assert again.index.tolist() == shuffled["utterance"].tolist() != recordings["utterance"].tolist()
     pd.testing.assert_frame_equal(again.loc[found.index], found)
     assert len(computing) == 1 and found.to_numpy().std(axis=0).min() > 0
@@ -128,26 +134,26 @@ def test_full_scale_does_not_wrap(tmp_path):
     signal = signal / signal.max()
     soundfile.write(tmp_path / "loud.wav", signal, 16000, subtype="FLOAT")
     assert audio.read(tmp_path / "loud.wav").max() == 1
-    got = svm._signal(tmp_path / "loud.wav")
+    got = functionals._signal(tmp_path / "loud.wav")
     as_opensmile_does = (got * 32768).astype(np.int16)
     assert as_opensmile_does.max() == 32767
     assert np.abs(as_opensmile_does - 32768 * signal).max() <= 1
 
 
 def test_set_and_version_change_the_key(recordings, computing, monkeypatch):
-    for feature_set in svm.FEATURE_SETS:
-        svm.functionals(recordings, feature_set)
-    monkeypatch.setattr(svm, "opensmile_version", lambda: "0.0")
-    svm.functionals(recordings, "eGeMAPSv02")
+    for feature_set in functionals.FEATURE_SETS:
+        functionals.functionals(recordings, feature_set)
+    monkeypatch.setattr(functionals, "opensmile_version", lambda: "0.0")
+    functionals.functionals(recordings, "eGeMAPSv02")
     assert len(computing) == 3
 
 
 def test_damage_is_noticed_and_mended(recordings, computing, own):
-    first = svm.functionals(recordings, "eGeMAPSv02")
+    first = functionals.functionals(recordings, "eGeMAPSv02")
     (file,) = own.glob("*.npz")
     os.truncate(file, file.stat().st_size // 2)
     with pytest.warns(UserWarning, match="damaged") as caught:
-        again = svm.functionals(recordings, "eGeMAPSv02")
+        again = functionals.functionals(recordings, "eGeMAPSv02")
     assert caught[0].filename == __file__
     pd.testing.assert_frame_equal(again, first)
     assert len(computing) == 2
@@ -167,7 +173,7 @@ def test_openSMILE_that_is_not_installed(tones, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", version)
     for model in ("svm_compare", "svm_egemaps"):
         with pytest.raises(ConfigError, match=r"pip install opensmile==2\.6\.0.*licence"):
-            training.prepare(config_of(tones, model))
+            runs.prepare(config_of(tones, model))
 
 
 def test_openSMILE_that_aborts(recordings, own, monkeypatch):
@@ -175,27 +181,27 @@ def test_openSMILE_that_aborts(recordings, own, monkeypatch):
         svm, "_CHILD", "import os, sys; print('malloc(): bad', file=sys.stderr, flush=True); os.abort()"
     )
     with pytest.raises(TrainingError, match=r"exit status -6\): malloc\(\): bad\. No functionals were stored"):
-        svm.functionals(recordings, "eGeMAPSv02")
+        functionals.functionals(recordings, "eGeMAPSv02")
     assert [path.suffix for path in own.iterdir()] == [".lock"]
 
 
 def test_functionals_that_are_no_numbers(recordings, computing, own, monkeypatch):
-    whole = svm._run
+    whole = functionals._run
 
     def run(feature_set, files):
         made = whole(feature_set, files)
         made["functionals"][1, 5] = np.nan
         return made
 
-    monkeypatch.setattr(svm, "_run", run)
+    monkeypatch.setattr(functionals, "_run", run)
     with pytest.raises(TrainingError, match=f"1 utterances: {recordings['utterance'].iloc[1]}\\."):
-        svm.functionals(recordings[::-1], "eGeMAPSv02")
+        functionals.functionals(recordings[::-1], "eGeMAPSv02")
     assert [path.suffix for path in own.iterdir()] == [".lock"]
 
 
 def test_set_that_does_not_exist(recordings):
     with pytest.raises(ConfigError, match="ComParE_2016, eGeMAPSv02"):
-        svm.functionals(recordings, "emobase")
+        functionals.functionals(recordings, "emobase")
 
 
 def test_all_bad_audio_is_named_before_training(tmp_path, computing):
@@ -204,7 +210,7 @@ def test_all_bad_audio_is_named_before_training(tmp_path, computing):
     (tmp_path / names[0]).write_bytes(b"")
     soundfile.write(tmp_path / names[20], np.zeros(16000), 16000)
     with pytest.raises(AudioError) as caught:
-        training.prepare(config_of(f"table:{path}"))
+        runs.prepare(config_of(f"table:{path}"))
     assert Path(names[0]).name in str(caught.value) and Path(names[20]).name in str(caught.value)
     assert not computing
 
@@ -226,7 +232,7 @@ def machine(train, validation=None):
     config = config_of("synthetic")
     data = FoldData(protocol.Fold(1, "T", "V", ("A",)), CLASSES, train, validation or train, train, "")
     model = models.build(config, 4)
-    training.fit(model, data, config, report=False)
+    runs.fit(model, data, config, report=False)
     return model
 
 
@@ -255,7 +261,7 @@ def test_posteriors_agree_with_the_prediction_when_classes_win_equally_many_pair
     logits = model.logits(test)
     np.testing.assert_array_equal(logits.argmax(axis=1), predicted)
     np.testing.assert_array_equal(np.sort(logits, axis=1), np.sort(values, axis=1))
-    predictions, loss = training.predict(model, test, CLASSES)
+    predictions, loss = models.predict(model, test, CLASSES)
     assert predictions["predicted"].tolist() == [CLASSES[label] for label in predicted]
     assert np.isfinite(loss) and softmax(logits, axis=1).max() < 0.83
 
@@ -270,7 +276,7 @@ def test_classes_that_are_not_in_training(present):
     assert (softmax(logits, axis=1)[:, [label for label in range(4) if label not in present]] < 1e-5).all()
     known = np.isin(test.labels, present)
     assert np.mean(logits.argmax(axis=1)[known] == test.labels[known]) > 0.9
-    assert np.isfinite(training.predict(model, test, CLASSES)[1])
+    assert np.isfinite(models.predict(model, test, CLASSES)[1])
 
 
 def test_one_class_cannot_be_separated():
@@ -282,8 +288,8 @@ def test_parameters_are_the_weights_of_the_linear_functions():
     rng = np.random.default_rng(4)
     model = machine(made_up(rng.integers(4, size=80), rng))
     held = model.machine[-1].coef_.size + model.machine[-1].intercept_.size
-    assert models.parameters(model)["parameters"].tolist() == [held] == [6 * 89]
-    assert models.parameters(models.build(config_of("synthetic", "svm_compare"), 4))["parameters"].sum() == 6 * 6374
+    assert model.parameters()["parameters"].tolist() == [held] == [6 * 89]
+    assert models.build(config_of("synthetic", "svm_compare"), 4).parameters()["parameters"].sum() == 6 * 6374
 
 
 # --- a run
@@ -292,9 +298,9 @@ def test_parameters_are_the_weights_of_the_linear_functions():
 @pytest.mark.parametrize(("model", "size"), [("svm_compare", 6373), ("svm_egemaps", 88)])
 def test_a_run(tones, tmp_path, model, size):
     config = config_of(tones, model)
-    data = training.prepare(config)
+    data = runs.prepare(config)
     assert {name: x.shape for name, x in data.train.inputs.items()} == {"functionals": (16, size)}
-    result = training.run(config, report=False)
+    result = runs.run(config, report=False)
     assert result.metrics["uar"] > 0.8  # four tones: guessing gives 0.25
     assert result.metrics["opensmile_version"] == importlib.metadata.version("opensmile")
     assert result.metrics["parameters"] == 6 * (size + 1)
@@ -306,15 +312,15 @@ def test_a_run(tones, tmp_path, model, size):
 
 SCRIPT = """
 import sys
-from sermodules import training
+from sermodules import runs
 from sermodules.config import RunConfig
-training.run(RunConfig.from_json(sys.argv[1]), sys.argv[2])
+runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2])
 """
 
 
 def test_same_bytes_twice_and_in_a_script(tones, tmp_path, monkeypatch):
     config = config_of(tones)
-    stored = [store.save(training.run(config, report=False), tmp_path / name) for name in "ab"]
+    stored = [store.save(runs.run(config, report=False), tmp_path / name) for name in "ab"]
     monkeypatch.setenv("SERMODULES_CACHE", str(tmp_path / "cache"))  # the script has to extract
     script = tmp_path / "script.py"  # without the `if __name__ == "__main__"` that multiprocessing asks for
     script.write_text(SCRIPT)
@@ -328,7 +334,7 @@ def test_same_bytes_twice_and_in_a_script(tones, tmp_path, monkeypatch):
     assert "support vectors of 16 training utterances" in done.stdout
     contents = [(folder / "predictions.csv").read_bytes() for folder in [*stored, tmp_path / "c" / config.run_id]]
     assert len(set(contents)) == 1
-    other = store.save(training.run(config.replace(seed=2), report=False), tmp_path / "d")
+    other = store.save(runs.run(config.replace(seed=2), report=False), tmp_path / "d")
     assert (other / "predictions.csv").read_bytes() == contents[0]  # the seed means nothing
 
 
@@ -406,12 +412,12 @@ def test_known_figures_on_emodb(emodb, model, of_nine, of_eight):
     scores = []
     for number in range(1, 11):
         config = config_of("emodb", model, fold=number)
-        eight = training.prepare(config, emodb)
+        eight = runs.prepare(config, emodb)
         nine = replace(eight, train=joined(eight.train, eight.validation))
         assert (eight.train.table["speaker"].nunique(), nine.train.table["speaker"].nunique()) == (8, 9)
         for data in (nine, eight):
             machine = models.build(config, 4)
-            training.fit(machine, data, config, report=False)
+            runs.fit(machine, data, config, report=False)
             predicted = machine.logits(data.test).argmax(axis=1)
             scores.append(recall_score(data.test.labels, predicted, average="macro"))
     for found, known in ((scores[::2], of_nine), (scores[1::2], of_eight)):

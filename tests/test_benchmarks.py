@@ -15,10 +15,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import __main__ as command
 from benchmarks import features, measure, memory, training, worker
-from sermodules import corpora, flops, models, parts
-from sermodules.backend import keras
+from sermodules import corpora, models
 from sermodules.config import RunConfig
 from sermodules.errors import CorpusError, SermodulesError
+from sermodules.folds import parts
+from sermodules.models import flops
+from sermodules.models.backend import keras
 
 TINY = RunConfig.create(preset="smoke", width=1 / 32, batch_size=4)
 
@@ -100,7 +102,7 @@ def test_peak_memory_of_a_process_that_is_gone_is_refused():
 
 def test_operations_by_hand():
     """Preset `teaching`, with the sizes of the paper over eight."""
-    counts = flops.forward(models.build(RunConfig.create(preset="teaching"), 4))
+    counts = flops.forward(models.network(RunConfig.create(preset="teaching"), 4))
     pixels, pooled = 300 * 40, 150 * 20
     expected = {
         "conv1": 2 * pixels * (5 * 3 * 3) * 16,
@@ -117,12 +119,12 @@ def test_operations_by_hand():
 
 
 def test_training_is_three_times_the_forward_pass_but_for_the_first_layer_and_additive_attention_is_counted():
-    model = models.build(TINY, 4)
+    model = models.network(TINY, 4)
     counts = flops.forward(model)
     assert flops.training(model) == 3 * sum(counts.values()) - counts["conv1"]
-    additive = flops.forward(models.build(TINY.replace(model="model1", attention="additive"), 4))
+    additive = flops.forward(models.network(TINY.replace(model="model1", attention="additive"), 4))
     assert additive["attention"] == 2 * 150 * (8 * 32 + 32 + 8) and "pooled" not in additive
-    paper = flops.training(models.build(RunConfig.create(), 4))
+    paper = flops.training(models.network(RunConfig.create(), 4))
     assert paper == pytest.approx(85e9, rel=0.02)
 
 
@@ -130,7 +132,7 @@ def test_operations_are_those_of_tensorflows_profiler():
     tf = pytest.importorskip("tensorflow", reason="the reference count is a TensorFlow profile")
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2_as_graph
 
-    model = models.build(TINY, 4)
+    model = models.network(TINY, 4)
     convolutions = keras.Model(model.input["log_mel"], model.get_layer("linear").output)
     function = tf.function(convolutions).get_concrete_function(tf.TensorSpec((1, 300, 40, 3)))
     _, graph = convert_variables_to_constants_v2_as_graph(function)
@@ -147,7 +149,7 @@ def test_operations_are_those_of_tensorflows_profiler():
 
 
 def test_an_unknown_layer_is_not_left_out():
-    model = models.build(RunConfig.create(preset="smoke", attention="scaled_dot"), 4)
+    model = models.network(RunConfig.create(preset="smoke", attention="scaled_dot"), 4)
     with pytest.raises(SermodulesError, match="attention"):
         flops.forward(model)
 
@@ -291,7 +293,7 @@ def test_quick_training():
     assert (ours["contender"], stock["contender"]) == ("sermodules", "SeqSelfAttention and model.fit")
     assert stock["ratio"] == pytest.approx(ours["value"] / stock["value"])
     config = RunConfig.create(preset="smoke", width=1 / 64, conv_layers=1, batch_size=4)
-    per_segment = flops.training(models.build(config, 4)) / 1e9
+    per_segment = flops.training(models.network(config, 4)) / 1e9
     assert reached["value"] == pytest.approx(per_segment * ours["value"])
     products = results[results["contender"].str.startswith("matrix product")]
     assert len(products) >= 2 and (products["value"] > 0).all()

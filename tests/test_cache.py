@@ -14,8 +14,10 @@ import pytest
 import soundfile
 from conftest import write_tones
 
-from sermodules import audio, cache, corpora
+from sermodules import corpora
+from sermodules.corpora import audio
 from sermodules.errors import AudioError, StoreError
+from sermodules.features import cache
 
 MADE = {"values": np.arange(600, dtype=np.float32).reshape(200, 3), "names": np.array(["a", "bé"])}
 
@@ -173,7 +175,7 @@ def test_interrupted_while_it_is_written(root, monkeypatch):
 CHILD = """
 import os, signal, sys, time
 import numpy as np
-from sermodules import cache
+from sermodules.features import cache
 
 def make():
     calls.append(1)

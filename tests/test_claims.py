@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sermodules import claims, metrics, paper, scores, statistics, store
+from sermodules import metrics
 from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError
-from sermodules.statistics import CANNOT_TELL, NOT_SUPPORTED, SUPPORTED
+from sermodules.evidence import claims, paper, scores, statistics
+from sermodules.evidence.statistics import CANNOT_TELL, NOT_SUPPORTED, SUPPORTED
+from sermodules.runs import store
 
 CLASSES = ("angry", "sad", "happy", "neutral")
 MODEL1 = ("model1", "additive", "embedding")

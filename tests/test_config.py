@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sermodules.config import LISTENS, MODELS, PRESETS, RunConfig
+from sermodules.config import METHODS, PRESETS, RunConfig
 from sermodules.errors import ConfigError
 
 
@@ -39,7 +39,7 @@ def test_acrnn_as_coded_has_its_own_schedule_only_at_its_own_size():
     assert RunConfig.create(model="acrnn_code", gender="embedding").gender == "embedding"
 
 
-@pytest.mark.parametrize("model", LISTENS)
+@pytest.mark.parametrize("model", [name for name, record in METHODS.items() if record.listens])
 def test_what_means_nothing_to_a_baseline_is_refused(model):
     base = RunConfig.create(model=model)
     assert RunConfig.create(model=model, gender="none", attention=base.attention) == base  # the default says nothing
@@ -90,11 +90,11 @@ def test_every_field_can_be_set_and_changes_the_run_id():
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.sampled_from(sorted(PRESETS)), st.sampled_from(sorted(MODELS)), st.integers(1, 90), st.integers(0, 2**31 - 1),
+    st.sampled_from(sorted(PRESETS)), st.sampled_from(sorted(METHODS)), st.integers(1, 90), st.integers(0, 2**31 - 1),
     st.floats(1e-6, 0.9), st.text(min_size=1, max_size=30),
 )  # fmt: skip
 def test_json_round_trip(preset, model, fold, seed, rate, corpus):
-    more = {"learning_rate": rate} if "learning_rate" in LISTENS.get(model, ["learning_rate"]) else {}
+    more = {"learning_rate": rate} if "learning_rate" in (METHODS[model].listens or ["learning_rate"]) else {}
     config = RunConfig.create(preset=preset, model=model, fold=fold, seed=seed, corpus=corpus, **more)
     assert RunConfig.from_json(config.to_json()) == config
     assert RunConfig.from_json(config.to_json()).run_id == config.run_id

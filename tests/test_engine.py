@@ -21,8 +21,10 @@ import pytest
 import yaml
 from conftest import write_tones
 
-from sermodules import published, scheduling, store, study, training
+from sermodules import runs, study
 from sermodules.errors import ConfigError, SermodulesError, StoreError, StudyError
+from sermodules.runs import store
+from sermodules.study import published, scheduling
 
 ROOT = Path(__file__).parents[1]
 TINY = {"preset": "smoke", "width": 1 / 64, "conv_layers": 1, "epochs": 1, "gender": "none"}
@@ -106,14 +108,14 @@ def cluster(folder, *workers):
 def runners(process):
     """Return the processes below this one that do runs."""
     found = process.children(recursive=True)
-    return [child for child in found if "sermodules.runner" in _command(child)]
+    return [child for child in found if "sermodules.study.runner" in _command(child)]
 
 
 def test_a_worker_starts_every_notebook_afresh(tmp_path):
     """No variable and no figure is left of the notebook before, and outputs are those of a kernel."""
     import papermill
 
-    from sermodules import engine
+    from sermodules.study import engine
 
     main = sys.modules["__main__"]
     first = notebook_of(
@@ -151,7 +153,7 @@ def test_a_warm_worker_a_script_and_no_notebook_give_the_same_bytes(tmp_path, to
     for config in plan.configs:  # the second run of the worker, and the first of another process
         with_, without = (tmp_path / name / config.run_id for name in ("with", "without"))
         assert (with_ / "run.ipynb").is_file() and not (without / "run.ipynb").exists()
-        training.run(config, tmp_path / "script", report=False)
+        runs.run(config, tmp_path / "script", report=False)
         expected = (tmp_path / "script" / config.run_id / "predictions.csv").read_bytes()
         assert (with_ / "predictions.csv").read_bytes() == (without / "predictions.csv").read_bytes() == expected
 
@@ -187,7 +189,7 @@ def test_twenty_kills(tmp_path, tones):
     def workers():
         found = psutil.Process(running.pid).children(recursive=True)
         below.update(found)
-        return [process for process in found if "sermodules.runner" in _command(process)]
+        return [process for process in found if "sermodules.study.runner" in _command(process)]
 
     running = driver(path, out, "--workers", "2")
     while sum(kills.values()) < 20:
@@ -229,8 +231,8 @@ def test_run_that_kills_its_process(tmp_path, tones, monkeypatch):
     source = notebook_of(
         tmp_path / "dies.ipynb",
         "import os, signal\nif fold == 1:\n    os.kill(os.getpid(), 9)",
-        "from sermodules import training\nfrom sermodules.config import RunConfig\n"
-        "training.run(RunConfig.from_notebook(globals()), out, report=False)",
+        "from sermodules import runs\nfrom sermodules.config import RunConfig\n"
+        "runs.run(RunConfig.from_notebook(globals()), out, report=False)",
     )
     monkeypatch.setattr(study, "notebook", lambda: source)
     monkeypatch.setattr(scheduling, "ATTEMPTS", 2)
@@ -303,8 +305,8 @@ def test_two_drivers_share_a_worker(tmp_path, tones, monkeypatch):
         f"import pathlib, time\nfolder = pathlib.Path({str(tmp_path)!r})",
         "with (folder / 'begun').open('a') as file:\n    file.write('x')",
         "while not (folder / 'go').exists():\n    time.sleep(0.1)",
-        "from sermodules import training\nfrom sermodules.config import RunConfig\n"
-        "training.run(RunConfig.from_notebook(globals()), out, report=False)",
+        "from sermodules import runs\nfrom sermodules.config import RunConfig\n"
+        "runs.run(RunConfig.from_notebook(globals()), out, report=False)",
     )
     monkeypatch.setattr(study, "notebook", lambda: slow)
     path = write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1])
@@ -341,7 +343,7 @@ def test_killed_driver_of_a_cluster(tmp_path, tones):
 
 
 def test_a_process_that_gets_no_more_orders_ends():
-    code = "from sermodules import runner; runner.IDLE = 1; next(runner._orders())"
+    code = "from sermodules.study import runner; runner.IDLE = 1; next(runner._orders())"
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
     assert process.wait(60) == 0  # although its standard input is still open
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sermodules import audio, corpora, features
+from sermodules import corpora, features
+from sermodules.corpora import audio
 from sermodules.errors import AudioError, ConfigError, CorpusError, StoreError
 
 RNG = np.random.default_rng(0)

@@ -7,16 +7,16 @@ import sys
 import numpy as np
 import pytest
 
-from sermodules.backend import keras
-from sermodules.layers import (
+from sermodules.models.attention import (
     AdditivePooling,
-    BatchStatisticsNormalization,
     LinearPooling,
     LocalSelfAttention,
     MaxPooling,
     MeanPooling,
     ScaledDotAttention,
 )
+from sermodules.models.backend import keras
+from sermodules.models.normalisation import BatchStatisticsNormalization
 
 tf = pytest.importorskip("tensorflow", reason="the reference layer needs TensorFlow")
 
@@ -322,8 +322,8 @@ def test_impossible_sizes_are_refused(units, width):
 
 OTHER_BACKEND = """
 import numpy as np
-from sermodules.backend import keras
-from sermodules.layers import AdditivePooling, LinearPooling, LocalSelfAttention, MaxPooling, MeanPooling, ScaledDotAttention
+from sermodules.models.backend import keras
+from sermodules.models.attention import *
 ops = keras.ops
 x = np.random.default_rng(0).standard_normal((2, 20, 6)).astype("float32")
 mask = np.arange(20) < [[20], [11]]

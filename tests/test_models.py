@@ -6,15 +6,16 @@ import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sermodules import gender, models
-from sermodules.backend import keras
+from sermodules import models
 from sermodules.config import RunConfig
+from sermodules.folds import gender
+from sermodules.models.backend import keras
 
 ATTENTIONS = ("seq_self", "scaled_dot", "additive", "acrnn", "acrnn_code", "mean", "max")
 
 
 def paper(**changes):
-    return models.build(RunConfig.create(preset="paper", **changes), 4)
+    return models.network(RunConfig.create(preset="paper", **changes), 4)
 
 
 # Arithmetic of the paper's sizes: weights + biases of each layer.
@@ -96,7 +97,7 @@ def test_shapes_of_the_paper_preset():
 
 
 def test_table_of_parameters_has_every_layer():
-    network = models.build(small(), 4)
+    network = models.network(small(), 4)
     table = models.parameters(network)
     assert list(table.columns) == ["layer", "output", "parameters"]
     assert table["parameters"].sum() == network.count_params()
@@ -119,22 +120,22 @@ def inputs(model, n=3, seed=0):
 
 
 def test_seed_decides_the_initial_weights():
-    first, again, other = (models.build(small(seed=seed), 4) for seed in (1, 1, 2))
+    first, again, other = (models.network(small(seed=seed), 4) for seed in (1, 1, 2))
     for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert any(np.any(a != b) for a, b in zip(first.get_weights(), other.get_weights(), strict=True))
 
 
 def test_gender_reaches_the_output_only_with_the_embedding():
-    model = models.build(small(), 4)
+    model = models.network(small(), 4)
     x = inputs(model)
     flipped = x | {"gender": 1 - x["gender"]}
     assert np.abs(model.predict_on_batch(x) - model.predict_on_batch(flipped)).max() > 1e-4
-    assert set(models.build(small(gender="none"), 4).input) == {"log_mel"}
+    assert set(models.network(small(gender="none"), 4).input) == {"log_mel"}
 
 
 def test_a_table_of_64_is_the_same_function_as_300_and_a_linear_layer():
-    long, direct = models.build(small(), 4), models.build(small(gender="embedding64"), 4)
+    long, direct = models.network(small(), 4), models.network(small(gender="embedding64"), 4)
     weights = {layer.name: layer.get_weights() for layer in long.layers}
     rng = np.random.default_rng(0)
     weights["gender_dense"][1][:] = rng.standard_normal(64)  # the bias starts at 0
@@ -156,14 +157,14 @@ def attention_shape(attention):
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_attention_weights_sum_to_1(attention):
-    network = models.build(small(attention=attention, conv_layers=1), 4)
+    network = models.network(small(attention=attention, conv_layers=1), 4)
     x = inputs(network)
     weights = models.attention_weights(network, x)
     assert weights.shape == attention_shape(attention) and weights.dtype == np.float32 and (weights >= 0).all()
     np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
     if attention == "mean":
         np.testing.assert_allclose(weights, 1 / 150, rtol=1e-5)
-    masked = models.build(small(attention=attention, conv_layers=1, padding="masked"), 4)
+    masked = models.network(small(attention=attention, conv_layers=1, padding="masked"), 4)
     x["mask"] = np.repeat(np.arange(300)[None] < 100, 3, axis=0)
     weights = models.attention_weights(masked, x)  # the mask ends at frame 50 of 150
     if attention == "scaled_dot":
@@ -177,7 +178,7 @@ def test_attention_weights_sum_to_1(attention):
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_weights_make_the_vector_that_the_network_classifies(attention):
-    network = models.build(small(attention=attention, padding="masked", conv_layers=1, gender="none"), 4)
+    network = models.network(small(attention=attention, padding="masked", conv_layers=1, gender="none"), 4)
     x = inputs(network)
     layer = network.get_layer("attention")
     sequence = network.get_layer("bilstm").output
@@ -210,7 +211,7 @@ SCORES = {
 
 @pytest.mark.parametrize("attention", SCORES)
 def test_weights_are_the_softmax_of_the_score_of_that_name(attention):
-    network = models.build(small(attention=attention, conv_layers=1, gender="none"), 4)
+    network = models.network(small(attention=attention, conv_layers=1, gender="none"), 4)
     layer = network.get_layer("attention")
     rng = np.random.default_rng(0)
     layer.set_weights([5 * rng.standard_normal(w.shape) for w in layer.get_weights()])
@@ -247,7 +248,7 @@ def pooling(attention):
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_masked_padding_does_not_reach_the_attention(attention):
-    network = models.build(small(attention=attention, padding="masked", conv_layers=1), 4)
+    network = models.network(small(attention=attention, padding="masked", conv_layers=1), 4)
     x = inputs(network)
     x["mask"] = np.repeat(np.arange(300)[None] < 100, 3, axis=0)
     far = {**x, "log_mel": x["log_mel"].copy()}
@@ -256,7 +257,7 @@ def test_masked_padding_does_not_reach_the_attention(attention):
 
 
 def logits_alone_and_in_a_batch(batch_norm):
-    network = models.build(small(batch_norm=batch_norm, conv_layers=1), 4)
+    network = models.network(small(batch_norm=batch_norm, conv_layers=1), 4)
     x = inputs(network, n=4)
     loud = x | {"log_mel": x["log_mel"] * np.array([1, 1, 30, 30], "float32")[:, None, None, None]}
     alone = network.predict_on_batch({name: value[:2] for name, value in loud.items()})
@@ -276,7 +277,7 @@ def test_acrnns_batch_norm_uses_the_batch_at_prediction_too():
 
 @pytest.mark.parametrize(("batch_norm", "share"), [("running", 0.01), ("running_fast", 0.1)])
 def test_running_statistics_are_learned_in_training_and_used_at_prediction(batch_norm, share):
-    network = models.build(small(batch_norm=batch_norm, conv_layers=1), 4)
+    network = models.network(small(batch_norm=batch_norm, conv_layers=1), 4)
     x = inputs(network, n=4)
     normalised = keras.Model(network.input, network.get_layer("batch_norm").output)
     mean, variance = (w.numpy() for w in network.get_layer("batch_norm").non_trainable_weights)
@@ -290,14 +291,14 @@ def test_running_statistics_are_learned_in_training_and_used_at_prediction(batch
 
 
 def test_fewer_layers_and_no_dense_layer():
-    names = [layer.name for layer in models.build(small(conv_layers=2, dense_units=0), 4).layers]
+    names = [layer.name for layer in models.network(small(conv_layers=2, dense_units=0), 4).layers]
     assert "conv2" in names and "conv3" not in names and "dense" not in names
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_ends_in_float32_and_leaves_the_policy_alone(attention, precision):
-    network = models.build(small(attention=attention, precision=precision, padding="masked", conv_layers=1), 4)
+    network = models.network(small(attention=attention, precision=precision, padding="masked", conv_layers=1), 4)
     assert network.get_layer("conv1").compute_dtype == precision.removeprefix("mixed_")
     assert network.output.dtype == "float32" and keras.config.dtype_policy().name == "float32"
     x = inputs(network)

@@ -39,7 +39,8 @@ import numpy as np
 import opensmile
 import pytest
 
-from sermodules import audio, corpora, features
+from sermodules import corpora, features
+from sermodules.corpora import audio
 from sermodules.errors import CorpusError
 
 CONFIGURATION = str(Path(__file__).with_name("log_mel.conf"))

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sermodules import models, paper
+from sermodules import models
 from sermodules.config import RunConfig
 from sermodules.corpora import iemocap
+from sermodules.evidence import paper
 
 COLUMNS = ["model1_wa", "model1_uar", "model2_wa", "model2_uar"]
 
@@ -257,7 +258,7 @@ def test_two_wa_values_are_no_mean_of_five_runs_on_the_named_speaker():
 
 
 def test_linear_layer_parameters_are_those_of_the_network():
-    layers = models.parameters(models.build(RunConfig.create(model="model2"), 4)).set_index("layer")["parameters"]
+    layers = models.parameters(models.network(RunConfig.create(model="model2"), 4)).set_index("layer")["parameters"]
     count = paper.linear_layer_parameters()
     assert count["with"] == layers["linear"] + layers["bilstm"] == 4_851_456
     assert count["without"] == 5_374_976

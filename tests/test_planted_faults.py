@@ -37,7 +37,7 @@ class Fault(NamedTuple):
 FAULTS = [
     Fault(
         "deltas-divided-by-sum-of-n",
-        "features.py",
+        "features/mel.py",
         "return total / (2 * sum(n * n for n in range(1, N + 1)))",
         "return total / (2 * sum(n for n in range(1, N + 1)))",
         "features",
@@ -46,7 +46,7 @@ FAULTS = [
     ),
     Fault(
         "log-mels-to-base-10",
-        "features.py",
+        "features/mel.py",
         "np.log(np.maximum(filters @ power.T, FLOOR))",
         "np.log10(np.maximum(filters @ power.T, FLOOR))",
         "features",
@@ -55,7 +55,7 @@ FAULTS = [
     ),
     Fault(
         "softmax-over-the-wrong-axis",
-        "layers.py",
+        "models/attention.py",
         'ops.cast(scores, "float32"), _FAR_BELOW), axis=-1)',
         'ops.cast(scores, "float32"), _FAR_BELOW), axis=1)',
         "attention",
@@ -64,7 +64,7 @@ FAULTS = [
     ),
     Fault(
         "steps-outside-the-segment-count-in-the-softmax",
-        "layers.py",
+        "models/attention.py",
         "_FAR_BELOW = -1e9",
         "_FAR_BELOW = 0.0",
         "attention",
@@ -73,25 +73,25 @@ FAULTS = [
     ),
     Fault(
         "attention-with-twice-the-parameters",
-        "models.py",
-        "ATTENTION_UNITS = 32",
-        "ATTENTION_UNITS = 64",
+        "models/attention.py",
+        "UNITS = 32",
+        "UNITS = 64",
         "attention",
         "counts",
         'assert keras.Model(x, pooled).get_layer("attention").count_params() == number',
     ),
     Fault(
         "filters-of-3-frames-and-5-bands",
-        "models.py",
-        "layers.Conv2D(filters, (5, 3),",
-        "layers.Conv2D(filters, (3, 5),",
+        "models/cnn_bilstm.py",
+        "Conv2D(filters, (5, 3),",
+        "Conv2D(filters, (3, 5),",
         "cnn_bilstm",
         "convolution",
         "assert w.shape == (5, 3, 3, 128)",
     ),
     Fault(
         "validation-speaker-in-training",
-        "protocol.py",
+        "folds/protocol.py",
         "tuple(s for s in speakers if s not in (test, held))",
         "tuple(s for s in speakers if s != test)",
         "protocol",
@@ -100,7 +100,7 @@ FAULTS = [
     ),
     Fault(
         "standardised-by-the-test-speaker",
-        "training.py",
+        "models/cnn_bilstm.py",
         'segments.Standardiser.fit(extracted, cut["train"],',
         'segments.Standardiser.fit(extracted, cut["test"],',
         "one_fold",
@@ -109,8 +109,8 @@ FAULTS = [
     ),
     Fault(
         "last-epoch-instead-of-the-best",
-        "training.py",
-        "    network.set_weights(checkpoint.weights)\n    return reused",
+        "models/epochs.py",
+        "    checkpoint.method.set_weights(checkpoint.weights)\n    return reused",
         "    return reused",
         "one_fold",
         "solution-4",
@@ -118,7 +118,7 @@ FAULTS = [
     ),
     Fault(
         "segments-pooled-by-the-mean",
-        "segments.py",
+        "folds/segments.py",
         "result = np.maximum.reduceat(posteriors, first)",
         "result = np.add.reduceat(posteriors, first)",
         "protocol",
@@ -136,7 +136,7 @@ FAULTS = [
     ),
     Fault(
         "sample-sd-as-population-sd",
-        "statistics.py",
+        "evidence/statistics.py",
         '"sd_population": folds.std(ddof=0),',
         '"sd_population": folds.std(),',
         "statistics",
@@ -145,7 +145,7 @@ FAULTS = [
     ),
     Fault(
         "test-share-instead-of-test-to-train-ratio",
-        "statistics.py",
+        "evidence/statistics.py",
         "return 1 / n + correlation / (1 - correlation)",
         "return 1 / n + correlation",
         "statistics",
@@ -154,7 +154,7 @@ FAULTS = [
     ),
     Fault(
         "digits-swapped-in-table-1",
-        "paper.py",
+        "evidence/paper.py",
         '(9, 5, "female", 58.82, 34.82, 58.20, 42.34)',
         '(9, 5, "female", 58.82, 34.28, 58.20, 42.34)',
         "paper",

@@ -19,9 +19,10 @@ import soundfile
 from matplotlib import colormaps
 from matplotlib.image import imread
 
-from sermodules import features, segments
+from sermodules import features
 from sermodules.errors import AudioError, ConfigError
-from sermodules.player import attention_player
+from sermodules.folds import segments
+from sermodules.plots.player import attention_player
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

@@ -18,8 +18,13 @@ from markdown_it.renderer import RendererHTML
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
-from sermodules import audio, claims, features, paper, segments, statistics, training
-from sermodules.baselines import cnn_lstm, dnn_elm, svm
+from sermodules import features
+from sermodules.corpora import audio
+from sermodules.evidence import claims, paper, statistics
+from sermodules.features import functionals, spectrogram
+from sermodules.folds import segments
+from sermodules.models import epochs
+from sermodules.models.baselines import cnn_lstm, dnn_elm
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -149,27 +154,27 @@ QUANTITIES = {
         (_HOP, "ms"),
         (2 * _HOP, "ms"),  # a step after the pooling
         (_FRAME + (dnn_elm.WINDOW - 1) * _HOP, "ms"),
-        (1000 * cnn_lstm.WINDOW / _RATE, "ms"),
+        (1000 * spectrogram.WINDOW / _RATE, "ms"),
         (segments.FRAMES * features.HOP / _RATE, "s"),
         (audio.MAX_SECONDS, "s"),
         (audio.MAX_SECONDS / 60, "minutes"),
         (_RATE / 1000, "kHz"),
         (features.F_MAX / 1000, "kHz"),
         (_RATE / features.N_FFT, "Hz"),
-        (cnn_lstm.BINS * cnn_lstm.BIN / 1000, "kHz"),
+        (spectrogram.BINS * spectrogram.BIN / 1000, "kHz"),
         (cnn_lstm.F_HI, "Hz"),
         (100 / len(paper.CLASSES), "%"),  # guessing
         (100 * statistics.LEVEL, "%"),
         (100 * claims.POWER, "%"),
         (statistics.ROPE, "point"),
-        (training.SHARED_LIMIT / 2**30, "GiB"),
+        (epochs.PREVIOUS.limit / 2**30, "GiB"),
     )
 } | {
     f"{number}"
     for number in (
         _RATE,
         paper.UTTERANCES.to_numpy().sum(),
-        svm.FEATURE_SETS["ComParE_2016"],
+        functionals.FEATURE_SETS["ComParE_2016"],
         statistics.ALPHA,
     )
 }

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sermodules import protocol
 from sermodules.errors import ProtocolError
+from sermodules.folds import protocol
 
 
 def table(*speakers):

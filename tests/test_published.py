@@ -13,11 +13,15 @@ import yaml
 from click.testing import CliRunner
 from matplotlib.figure import Figure
 
-from sermodules import metrics, published, report, store, study
+from sermodules import metrics, study
 from sermodules.__main__ import main
-from sermodules.config import RunConfig, _number
+from sermodules.config import RunConfig
+from sermodules.config.run import _number
 from sermodules.errors import SermodulesError, StoreError
+from sermodules.evidence import report
 from sermodules.paths import project_root
+from sermodules.runs import store
+from sermodules.study import grid, published
 
 FOUR = ("angry", "sad", "happy", "neutral")
 OWN = ("calm", "Ärger, leise")
@@ -448,7 +452,7 @@ def test_a_later_setting_and_a_later_score_change_no_published_run(folder, monke
         return before(*arguments) | {"kappa": 0.5}
 
     before = {line["run"]: line for line in map(json.loads, (folder / "runs.jsonl").read_text("utf-8").splitlines())}
-    for module in (published, study, store):
+    for module in (published, grid, store):
         monkeypatch.setattr(module, "RunConfig", Later)
     monkeypatch.setattr(metrics, "summarise", summarise)
     assert published.verify(folder) == []
@@ -477,15 +481,16 @@ def _kind(run):
 
 
 def test_two_published_runs_done_again_from_scratch(emodb, tmp_path, monkeypatch):
-    from sermodules import training
+    from sermodules import runs
+    from sermodules.models import epochs
 
-    monkeypatch.setattr(training, "_last", None)
+    monkeypatch.setattr(epochs.PREVIOUS, "_last", None)
     folder = project_root() / "results" / "emodb-teaching"
     chosen = [run for run in published.load(folder) if (run.config.model, run.config.gender) == ("model2", "embedding")]
-    runs = {(run.config.fold, run.config.seed): run for run in chosen}
+    theirs = {(run.config.fold, run.config.seed): run for run in chosen}
     for fold in (1, 2):  # partners: the second takes the training of the first
-        old = runs[fold, 2]  # seed 1 was run before a run kept the kind of its processor
-        training.run(old.config, tmp_path, report=False)
+        old = theirs[fold, 2]  # seed 1 was run before a run kept the kind of its processor
+        runs.run(old.config, tmp_path, report=False)
         new = store.load(tmp_path / old.config.run_id)
         assert new.provenance["corpus_digest"] == old.provenance["corpus_digest"]
         keys = ["utterance", "speaker", "gender", "true"]

@@ -9,9 +9,11 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from sermodules import metrics, paper, plots, report, store
+from sermodules import metrics, plots
 from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError, StoreError
+from sermodules.evidence import paper, report
+from sermodules.runs import store
 
 FOUR = ("angry", "sad", "happy", "neutral")
 IEMOCAP = [(f"Ses0{s}{g}", {"F": "female", "M": "male"}[g], f"Ses0{s}") for s in range(1, 6) for g in "FM"]
@@ -351,7 +353,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path, by_hand):
 
 
 def test_reporting_imports_no_deep_learning_library():
-    code = "import sys, sermodules.report; sys.exit(bool({'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)))"
+    code = "import sys, sermodules.evidence.report; sys.exit(bool({'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from sermodules import corpora, segments
+from sermodules import corpora
 from sermodules.corpora import iemocap
 from sermodules.errors import CorpusError
+from sermodules.folds import segments
 
 READINGS = ["padded_tail", "drop_tail", "first_last"]
 

@@ -16,8 +16,9 @@ from sklearn.datasets import make_moons
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 from sklearn.svm import SVC
 
-from sermodules import metrics, paper, statistics
+from sermodules import metrics
 from sermodules.errors import SermodulesError
+from sermodules.evidence import paper, statistics
 
 PAPER = (paper.TABLE1["model2_uar"] - paper.TABLE1["model1_uar"]).to_numpy()
 
@@ -752,7 +753,7 @@ def test_nothing_is_written_to_stderr():
     """In the book every line on stderr fails the build, so warnings are errors here, from the first import on."""
     code = """
 import pandas as pd
-from sermodules import statistics as s
+from sermodules.evidence import statistics as s
 rows = [(c, f, f"s{f}", seed, 50.0 + 3 * (c == "B") + 7 * f % 11 + (5 * f * seed) % 3 + (c == "B") * (f % 4))
         for c in "ABC" for f in range(1, 11) for seed in (1, 2)]
 scores = pd.DataFrame(rows, columns=list(s.COLUMNS))

@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sermodules import metrics, store
+from sermodules import metrics
 from sermodules.config import RunConfig
 from sermodules.errors import StoreError
+from sermodules.runs import store
 
 CLASSES = ["angry", "sad", "happy", "neutral"]
 
@@ -106,7 +107,7 @@ def test_many_at_once_write_one_run(tmp_path):
 
 def test_killed_half_way_leaves_nothing_under_the_name(tmp_path):
     code = (
-        "import os, signal; from sermodules import store; from test_store import make\n"
+        "import os, signal; from sermodules.runs import store; from test_store import make\n"
         "store._write_sums = lambda folder: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"store.save(make(), {str(tmp_path)!r})"
     )

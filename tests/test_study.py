@@ -10,9 +10,10 @@ import pytest
 import yaml
 from conftest import write_tones
 
-from sermodules import store, study, training
+from sermodules import runs, study
 from sermodules.config import RunConfig
 from sermodules.errors import ConfigError, CorpusError, StoreError
+from sermodules.runs import store
 
 ROOT = Path(__file__).parents[1]
 TINY = {"preset": "smoke", "width": 1 / 64, "conv_layers": 1, "epochs": 1, "gender": "none"}
@@ -140,7 +141,7 @@ def test_study_from_the_command_line(tmp_path, tones):
     folder = finished[plan.configs[0]]
     assert (folder / "run.ipynb").is_file()
     # the same bytes from a script
-    training.run(plan.configs[0], tmp_path / "script", report=False)
+    runs.run(plan.configs[0], tmp_path / "script", report=False)
     assert (folder / "predictions.csv").read_bytes() == (
         tmp_path / "script" / folder.name / "predictions.csv"
     ).read_bytes()

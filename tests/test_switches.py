@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 import yaml
 
-from sermodules import corpora, features, gender, models, published, segments, store, training
+from sermodules import corpora, features, models, runs
 from sermodules import study as engine
 from sermodules.config import RunConfig
-from sermodules.parts import PARTS, Part
+from sermodules.folds import gender, segments
+from sermodules.folds.parts import PARTS, Part
+from sermodules.models import epochs
+from sermodules.models.backend import keras
+from sermodules.runs import store
+from sermodules.study import published
 
 #: Field and value to the stages of a run that may change, and must.
 SWITCHES = {
@@ -88,11 +93,13 @@ def _digest(*arrays):
 
 def stages(config):
     """Return what each stage of a run makes, as something that can be compared."""
-    data = training.prepare(config)
+    data = runs.prepare(config)
     parts = [getattr(data, name) for name in PARTS]
-    network, recorder = models.build(config, len(data.classes)), _Recorder()
+    method, recorder = models.build(config, len(data.classes)), _Recorder()
+    network = method.network
     fixed = type(data.train)(data.train.table, data.train.segments, {}, np.repeat(np.arange(4), [3, 4, 5, 6]))
-    training.fit(recorder, type(data)(data.fold, data.classes, fixed, *parts[1:], data.corpus_digest), config)
+    method.network = recorder
+    runs.fit(method, type(data)(data.fold, data.classes, fixed, *parts[1:], data.corpus_digest), config)
     outputs = np.random.default_rng(0).normal(0, 2, (6, 4))
     return {
         "fold": (data.fold.test, data.fold.validation, data.fold.train),
@@ -132,27 +139,28 @@ def test_every_choice_of_a_reading_is_tested():
 
 def test_weighted_loss_by_hand():
     labels = np.array([0, 0, 0, 1])
-    np.testing.assert_allclose(training.weights(labels, "balanced", 3), [4 / 6, 2, 0])
-    assert training.weights(labels, "none", 3) is None
+    np.testing.assert_allclose(epochs.weights(labels, "balanced", 3), [4 / 6, 2, 0])
+    assert epochs.weights(labels, "none", 3) is None
 
 
 def test_weighted_training_is_that_of_keras_own_class_weight(tones):
     config = RunConfig.create(
         corpus=tones, preset="smoke", width=1 / 64, conv_layers=1, class_weight="balanced", epochs=2
     )
-    data = training.prepare(config)
+    data = runs.prepare(config)
     rows = np.flatnonzero(data.train.labels != data.train.labels[0])  # unequal classes
     rows = np.r_[rows, np.flatnonzero(data.train.labels == data.train.labels[0])[:2]]
     part = Part(data.train.table, None, {k: x[rows] for k, x in data.train.inputs.items()}, data.train.labels[rows])
     data = dataclasses.replace(data, train=part)
     ours, theirs = (models.build(config, len(data.classes)) for _ in range(2))
-    history = training.fit(ours, data, config, report=False).history
+    history = runs.fit(ours, data, config, report=False).history
+    theirs = theirs.network
     theirs.compile(
-        optimizer=training.OPTIMIZERS[config.optimizer](config.learning_rate),
-        loss=training.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=epochs.OPTIMIZERS[config.optimizer](config.learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     order = np.random.default_rng(config.seed)
-    weight = dict(enumerate(training.weights(part.labels, "balanced", len(data.classes)).tolist()))
+    weight = dict(enumerate(epochs.weights(part.labels, "balanced", len(data.classes)).tolist()))
     for epoch in range(config.epochs):
         drawn = order.permutation(np.arange(len(rows)))
         logs = theirs.fit(
@@ -178,14 +186,14 @@ def test_every_value_of_every_switch_trains_predicts_and_is_stored_read_back_and
     configs = list(dict.fromkeys(small.replace(**changes) for changes in TRAINED))
     table = corpora.load(tones)
     for config in configs:
-        data = training.prepare(config, table)
+        data = runs.prepare(config, table)
         network = models.build(config, len(data.classes))
         before = [weights.copy() for weights in network.get_weights()]
-        fitted = training.fit(network, data, config, report=False)
+        fitted = runs.fit(network, data, config, report=False)
         moved = [not np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True)]
         assert sum(moved) > len(moved) / 2, f"{config.run_id}: nothing was learned"
         assert np.isfinite(fitted.history["loss"]).all(), config.run_id
-        result = training.evaluate(network, data, config, fitted)
+        result = runs.evaluate(network, data, config, fitted)
         read = store.load(store.save(result, tmp_path / "runs"))
         assert read.config == config and len(read.predictions) == len(data.test.table)
         np.testing.assert_allclose(read.predictions[data.classes].sum(axis=1), 1, atol=1e-6)
@@ -200,18 +208,18 @@ def test_every_value_of_every_switch_trains_predicts_and_is_stored_read_back_and
 
 def test_undersampling_takes_equally_many_of_each_class_and_the_seed_decides_which():
     labels = np.repeat([0, 1, 3], [500, 400, 350])
-    rows = training.selection(labels, "undersample", seed=1)
+    rows = epochs.selection(labels, "undersample", seed=1)
     assert np.bincount(labels[rows]).tolist() == [300, 300, 0, 300] and len({*rows}) == 900
-    np.testing.assert_array_equal(rows, training.selection(labels, "undersample", seed=1))
-    assert not np.array_equal(rows, training.selection(labels, "undersample", seed=2))
-    few = training.selection(np.repeat([0, 1], [500, 7]), "undersample", seed=1)
+    np.testing.assert_array_equal(rows, epochs.selection(labels, "undersample", seed=1))
+    assert not np.array_equal(rows, epochs.selection(labels, "undersample", seed=2))
+    few = epochs.selection(np.repeat([0, 1], [500, 7]), "undersample", seed=1)
     assert len(few) == 14
-    np.testing.assert_array_equal(training.selection(labels, "balanced", 1), np.arange(len(labels)))
+    np.testing.assert_array_equal(epochs.selection(labels, "balanced", 1), np.arange(len(labels)))
 
 
 def _told(setting, tones, seed=1):
     config = RunConfig.create(corpus=tones, preset="smoke", gender=setting, seed=seed)
-    data = training.prepare(config)
+    data = runs.prepare(config)
     true = {name: (getattr(data, name).segments["gender"] == "male").to_numpy(int) for name in PARTS}
     return data, true, {name: getattr(data, name).inputs["gender"][:, 0] for name in PARTS}
 
@@ -252,7 +260,7 @@ def test_prediction_of_gender_needs_both_among_the_training_speakers(tones):
 
     table = corpora.load(tones).assign(gender="female")
     with pytest.raises(ProtocolError, match="all of them are female"):
-        training.prepare(config, table)
+        runs.prepare(config, table)
 
 
 def test_prior_shift_by_hand(tones):
@@ -270,10 +278,10 @@ def test_prior_shift_by_hand(tones):
     np.testing.assert_array_equal(alone[1], 0)
     # It reaches the posteriors: the network's softmax times the shift, brought back to sum to 1.
     config = RunConfig.create(corpus=tones, preset="smoke", width=1 / 64, conv_layers=1, gender="prior_shift")
-    data = training.prepare(config)
+    data = runs.prepare(config)
     network = models.build(config, 4)
     part = data.test
     moved = type(part)(
         part.table, part.segments, part.inputs, part.labels, np.tile([0.0, 0.0, 30.0, 0.0], (len(part.labels), 1))
     )
-    assert set(training.predict(network, moved, data.classes)[0]["predicted"]) == {"happy"}
+    assert set(models.predict(network, moved, data.classes)[0]["predicted"]) == {"happy"}

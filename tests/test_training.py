@@ -11,9 +11,11 @@ import pytest
 import soundfile
 from conftest import write_tones
 
-from sermodules import corpora, models, store, training
+from sermodules import corpora, models, runs
 from sermodules.config import RunConfig
 from sermodules.errors import AudioError, ProtocolError, TrainingError
+from sermodules.models import epochs
+from sermodules.runs import store
 
 pytestmark = pytest.mark.usefixtures("train_anew")
 
@@ -26,7 +28,7 @@ def tiny(corpus, **settings):
 
 @pytest.fixture(scope="module")
 def result(tones):
-    return training.run(tiny(tones, epochs=12, patience=12, learning_rate=5e-3), report=False)
+    return runs.run(tiny(tones, epochs=12, patience=12, learning_rate=5e-3), report=False)
 
 
 def test_it_learns_an_easy_corpus(result):
@@ -47,7 +49,7 @@ def test_result_is_consistent(result, tones):
 
 
 def csv(config, out):
-    training.run(config, out, report=False)
+    runs.run(config, out, report=False)
     return (out / config.run_id / "predictions.csv").read_bytes()
 
 
@@ -68,26 +70,26 @@ def test_partner_folds_share_a_training_and_get_the_bytes_of_a_training_of_their
 ):
     configs = [tiny(tones, **settings), tiny(tones, fold=2, **settings)]
     alone = [csv(config, tmp_path / "alone") for config in configs]
-    epochs = [len(history(config, tmp_path / "alone")) for config in configs]
-    monkeypatch.setattr(training, "SHARED_LIMIT", 2**31)
+    lengths = [len(history(config, tmp_path / "alone")) for config in configs]
+    monkeypatch.setattr(epochs.PREVIOUS, "limit", 2**31)
     orders = ([0, 1], [1, 0]) if "patience" in settings else ([0, 1],)
     for order in orders:
-        monkeypatch.setattr(training, "_last", None)
+        monkeypatch.setattr(epochs.PREVIOUS, "_last", None)
         out = tmp_path / f"together{order[0]}"
         assert [csv(configs[i], out) for i in order] == [alone[i] for i in order]
         first, second = (store.load(out / configs[i].run_id).provenance for i in order)
         assert first["reused_seconds"] == 0 < second["reused_seconds"] < second["seconds"]["fit"]
-        assert len(training._last.epochs) == max(epochs)
+        assert len(epochs.PREVIOUS._last.epochs) == max(lengths)
         for config in configs:
             pd.testing.assert_frame_equal(history(config, tmp_path / "alone"), history(config, out))
     if "patience" in settings:
-        assert epochs[0] != epochs[1]  # so one of the orders had to go on where the other run had stopped
+        assert lengths[0] != lengths[1]  # so one of the orders had to go on where the other run had stopped
 
 
 def test_gender_settings_that_train_alike_share_a_training(tones, tmp_path, monkeypatch):
     settings = {"flipped": True, "predicted": True, "none": False, "prior_shift": True, "shuffled": False}
     alone = [csv(tiny(tones, gender=gender), tmp_path / "alone") for gender, shared in settings.items() if shared]
-    monkeypatch.setattr(training, "SHARED_LIMIT", 2**31)
+    monkeypatch.setattr(epochs.PREVIOUS, "limit", 2**31)
     csv(tiny(tones, gender="embedding"), tmp_path / "together")
     together = []
     for gender, shared in settings.items():
@@ -100,9 +102,10 @@ def test_gender_settings_that_train_alike_share_a_training(tones, tmp_path, monk
 
 SCRIPT = """
 import sys
-from sermodules import training
+from sermodules import runs
+from sermodules.models import epochs
 from sermodules.config import RunConfig
-training.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
+runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
 """
 
 
@@ -132,9 +135,9 @@ def test_jax_trains_without_tensorflow(tones, tmp_path):
 
 def learned(config):
     """Return everything that training leaves, and nothing that the test does."""
-    data = training.prepare(config)
+    data = runs.prepare(config)
     network = models.build(config, len(data.classes))
-    fitted = training.fit(network, data, config, report=False)
+    fitted = runs.fit(network, data, config, report=False)
     return [data.standardiser.mean, data.standardiser.sd, fitted.history.to_numpy(), *network.get_weights()]
 
 
@@ -187,9 +190,10 @@ class _Scripted:
 def test_the_kept_epoch_is_the_best_and_ties_go_to_the_lower_loss(monkeypatch, tones):
     config = tiny(tones, epochs=9, patience=3)
     scores = [(0.5, 1.0), (0.75, 0.9), (0.75, 0.8), (0.75, 0.8), (0.25, 0.1), (0.5, 0.1), (1.0, 0.5)]
-    data = training.prepare(config)
-    keeper = training.Checkpoint(data, config, report=False)
-    keeper.set_model(_Scripted())
+    data = runs.prepare(config)
+    scripted = _Scripted()
+    keeper = epochs.Checkpoint(scripted, data, config, report=False)
+    keeper.set_model(scripted)
     true = data.validation.table["emotion"].tolist()
 
     def predicted(uar):  # the first share of each class is right
@@ -199,7 +203,7 @@ def test_the_kept_epoch_is_the_best_and_ties_go_to_the_lower_loss(monkeypatch, t
 
     for epoch, (uar, loss) in enumerate(scores):
         frame = pd.DataFrame({"true": true, "predicted": predicted(uar)})
-        monkeypatch.setattr(training, "predict", lambda *_, frame=frame, loss=loss: (frame, loss))
+        monkeypatch.setattr(epochs, "predict", lambda *_, frame=frame, loss=loss: (frame, loss))
         keeper.model.epoch = epoch + 1
         keeper.on_epoch_end(epoch, {"loss": 1.0})
         if keeper.model.stop_training:
@@ -210,19 +214,24 @@ def test_the_kept_epoch_is_the_best_and_ties_go_to_the_lower_loss(monkeypatch, t
 
 def test_loss_that_is_no_number_ends_the_run_with_a_message(tones):
     config = tiny(tones, learning_rate=1.0)
-    data = training.prepare(config)
+    data = runs.prepare(config)
     network = models.build(config, 4)
-    network.get_layer("logits").bias.assign([0.0, 0.0, np.inf, np.inf])
+    network.network.get_layer("logits").bias.assign([0.0, 0.0, np.inf, np.inf])
     with pytest.raises(TrainingError, match=r"loss became nan in epoch 1.*Lower `learning_rate` \(now 1\)"):
-        training.fit(network, data, config, report=False)
+        runs.fit(network, data, config, report=False)
 
 
 def test_predictions_do_not_depend_on_the_batch(tones):
     config = tiny(tones)
-    data = training.prepare(config)
+    data = runs.prepare(config)
     network = models.build(config, 4)
-    whole = training.logits(network, data.train, batch_size=1000)
-    np.testing.assert_allclose(training.logits(network, data.train, batch_size=3), whole, atol=1e-5)
+
+    def inputs(rows):
+        return {name: values[rows] for name, values in data.train.inputs.items()}
+
+    whole = epochs.in_batches(network.network, data.train, inputs, 1000)
+    np.testing.assert_allclose(epochs.in_batches(network.network, data.train, inputs, 3), whole, atol=1e-5)
+    np.testing.assert_allclose(models.logits(network, data.train), whole, atol=1e-5)
 
 
 def test_class_that_a_speaker_lacks_is_not_counted(tmp_path):
@@ -230,7 +239,7 @@ def test_class_that_a_speaker_lacks_is_not_counted(tmp_path):
     table = pd.read_csv(path)
     table = table[~((table["speaker"] == "A1") & (table["emotion"] == "happy"))]
     table.to_csv(path, index=False)
-    result = training.run(tiny(f"table:{path}", epochs=1), report=False)
+    result = runs.run(tiny(f"table:{path}", epochs=1), report=False)
     assert result.metrics["covered"] == ["angry", "sad", "neutral"] and result.metrics["recalls"]["happy"] is None
     store.load(store.save(result, tmp_path / "runs"))
 
@@ -241,13 +250,13 @@ def test_all_bad_audio_is_named_before_training(tmp_path):
     (tmp_path / names[0]).write_bytes(b"")
     soundfile.write(tmp_path / names[20], np.zeros(16000), 16000)
     with pytest.raises(AudioError) as caught:
-        training.prepare(tiny(f"table:{path}"))
+        runs.prepare(tiny(f"table:{path}"))
     assert Path(names[0]).name in str(caught.value) and Path(names[20]).name in str(caught.value)
 
 
 def test_fold_that_does_not_exist(tones):
     with pytest.raises(ProtocolError, match="folds 1 to 4"):
-        training.run(tiny(tones, fold=5))
+        runs.run(tiny(tones, fold=5))
 
 
 def test_threads_cannot_change_within_a_process(tones):
@@ -258,7 +267,7 @@ def test_threads_cannot_change_within_a_process(tones):
 
 def test_default_threads_hold_for_who_computes_first_and_others_are_refused():
     script = (
-        "from sermodules import models; from sermodules.backend import keras; from sermodules.config import RunConfig\n"
+        "from sermodules import models; from sermodules.models.backend import keras; from sermodules.config import RunConfig\n"
         "keras.ops.ones(3) + 1\n"
         "models.build(RunConfig.create(preset='smoke'), 4)\n"
         "models.build(RunConfig.create(preset='smoke', threads=3), 4)"

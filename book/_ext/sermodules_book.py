@@ -40,9 +40,11 @@ from sphinx.util import logging as sphinx_logging
 from sphinx.util.fileutil import copy_asset
 from sphinx.util.nodes import make_refnode
 
-from sermodules import claims, paper, plots, published, report, scores, statistics
+from sermodules import plots
 from sermodules.__main__ import main as command_line
-from sermodules.config import MODELS
+from sermodules.config import METHODS
+from sermodules.evidence import claims, paper, report, scores, statistics
+from sermodules.study import published
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # `benchmarks` is no part of the package
 
@@ -59,15 +61,15 @@ MATHJAX = (
 #: What a chapter's outputs depend on besides its own cells.
 INPUTS = (
     "sermodules/**/*.py",
-    "sermodules/*.js",
-    "sermodules/*.css",
+    "sermodules/**/*.js",
+    "sermodules/**/*.css",
     "studies/**/*",
     "results/**/*",
     "requirements.lock",
 )
 
 #: How the attention player looks: in the EPUB it comes without the style that it carries.
-PLAYER_STYLE = Path(importlib.resources.files("sermodules")) / "_player.css"
+PLAYER_STYLE = Path(importlib.resources.files("sermodules.plots")) / "_player.css"
 
 #: Functions of sphinx-thebe that write its scripts, which name another host, into every page; nothing here uses them.
 THEBE = ("init_thebe_core", "update_thebe_context")
@@ -259,9 +261,11 @@ def _environment(provenance):
 
 
 def _configuration(run):
-    attention = run["attention"] if run["attention"] != MODELS[run["model"]].get("attention", "seq_self") else ""
+    attention = (
+        run["attention"] if run["attention"] != METHODS[run["model"]].brings.get("attention", "seq_self") else ""
+    )
     gender = f"gender: {run['gender']}" if run["model"] in report.PAPERS else ""
-    return ", ".join(filter(None, [report.NAMES.get(run["model"], run["model"]), attention, gender, run["settings"]]))
+    return ", ".join(filter(None, [METHODS[run["model"]].name, attention, gender, run["settings"]]))
 
 
 def run_times(studies):
@@ -336,7 +340,7 @@ def precision_effect(studies):
         same = [(a.predictions["predicted"] == b.predictions["predicted"]).to_numpy() for a, b in mine]
         lines.append(
             (
-                report.NAMES[model],
+                METHODS[model].name,
                 len(mine),
                 *(f"{table.groupby('fold')['uar'].mean().mean():.1f}" for table in columns),
                 f"{found['difference']:+.1f} [{found['low']:+.1f}, {found['high']:+.1f}]",

@@ -21,7 +21,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from sermodules import audio
+from sermodules.corpora import audio
 from sermodules.errors import ConfigError, CorpusError
 
 TITLE = "EMO-DB, Berlin Database of Emotional Speech: acted German, 10 speakers, 7 emotions"

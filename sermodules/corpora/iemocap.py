@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sermodules import audio
+from sermodules.corpora import audio
 from sermodules.errors import ConfigError, CorpusError
 
 TITLE = "IEMOCAP, Interactive Emotional Dyadic Motion Capture: acted English, 10 speakers"

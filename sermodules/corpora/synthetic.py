@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 
 # The processes that make the speech run this file, so what only their parent needs is imported where it is used.
+from sermodules.corpora import iemocap
 from sermodules.errors import ConfigError, CorpusError
 
 VERSION = 1
@@ -666,8 +667,6 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
     ConfigError
         If an option is not allowed.
     """
-    from sermodules.corpora import iemocap
-
     readme = Path(root) / "README.txt"
     made = re.search(r"synthetic, version (\d+)", readme.read_text(encoding="utf-8")) if readme.is_file() else None
     if made and int(made[1]) != VERSION:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sermodules import audio
+from sermodules.corpora import audio
 from sermodules.errors import ConfigError, CorpusError
 
 #: Columns that the CSV must have. ``session`` may be empty. ``duration`` (s) may be left out; others are ignored.
@@ -36,7 +36,7 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
     pandas.DataFrame
         The columns ``utterance, path, speaker, session, gender, emotion, duration``, one row an utterance, sorted by
         ``utterance``. Paths are absolute. A duration (s) that is not given is read from the recording's header; it is
-        NaN where that cannot be read, and `sermodules.audio.check` says why.
+        NaN where that cannot be read, and `sermodules.corpora.audio.check` says why.
 
     Raises
     ------

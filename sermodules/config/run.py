@@ -1,0 +1,314 @@
+"""What a run is: every setting that can change a number, checked at the door."""
+
+import ast
+import dataclasses
+import hashlib
+import json
+import numbers
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sermodules.config.methods import METHODS
+from sermodules.config.presets import PRESETS
+from sermodules.errors import ConfigError
+
+#: Settings of gender whose network is that of another one: they differ in what happens at the test.
+_GENDER_TRAINS_AS = {"flipped": "embedding", "predicted": "embedding", "prior_shift": "none"}
+
+
+def _choice(*allowed, doc, added=False, **kwargs):
+    return field(metadata={"choices": allowed, "doc": doc, "added": added}, **kwargs)
+
+
+def _number(low, high, *, doc, added=False, **kwargs):
+    return field(metadata={"range": (low, high), "doc": doc, "added": added}, **kwargs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run: one fold, one seed, one configuration. Make one with `RunConfig.create`, which fills in a preset.
+
+    Every field is a parameter of ``book/one_fold.ipynb`` and a key of a study file. A new one is marked ``added=True``, see
+    `record`. The defaults are the paper's values, and
+    the primary reading where the paper allows more than one (the numbers in brackets are rows of the book's deviation log).
+    """
+
+    # which data
+    corpus: str = field(
+        default="synthetic",
+        metadata={"doc": "a corpus name of `sermodules corpora`, or `table:path/to/utterances.csv`"},
+    )
+    emotions: str = _choice(
+        "four",
+        "all",
+        default="four",
+        doc="the paper's four classes, or all that the corpus has (your own table: always all)",
+    )
+    merge_excited: bool = field(default=False, metadata={"doc": "[10] IEMOCAP: count `excited` as `happy`"})
+    scripted: bool = field(default=False, metadata={"doc": "IEMOCAP: scripted turns as well as improvised ones"})
+    # which cell of the grid
+    model: str = _choice(
+        *METHODS,
+        default="model2",
+        doc="`model1` pools by attention, `model2` by self-attention; the others are baselines",
+    )
+    attention: str = _choice(
+        "seq_self", "scaled_dot", "additive", "acrnn", "acrnn_code", "mean", "max",
+        default="seq_self", doc="[11-13] how frames become one vector; set by `model`",
+    )  # fmt: skip
+    gender: str = _choice(
+        "none", "embedding", "embedding64", "shuffled", "flipped", "predicted", "prior_shift",
+        default="embedding", doc="[14-15] the gender branch and its controls",
+    )  # fmt: skip
+    fold: int = _number(1, 10_000, default=1, doc="which speaker is tested; folds count from 1")
+    seed: int = _number(0, 2**31 - 1, default=1, doc="initial weights and order of the minibatches")
+    # features
+    normalise_waveform: bool = field(
+        default=True, metadata={"doc": "[5] each waveform to zero mean and unit variance before the log-Mels"}
+    )
+    frontend: str = _choice(
+        "htk", "slaney", default="htk", doc="[6] Mel scale: HTK's without area normalisation, or librosa's default"
+    )
+    window: str = _choice("hamming", "rectangular", default="hamming", doc="[7] window of a frame")
+    # segments
+    segmentation: str = _choice(
+        "padded_tail", "drop_tail", "first_last", "acrnn_code",
+        default="padded_tail", doc="[9] how utterances over 3 s are cut",
+    )  # fmt: skip
+    padding: str = _choice(
+        "before", "after", "masked", default="before",
+        doc="[8] zeros before standardising, after it, or after it and ignored by the attention",
+    )  # fmt: skip
+    standardise: str = _choice(
+        "band", "global", default="band", doc="[5] mean and SD per Mel band and channel, or one of each per channel"
+    )
+    pooling: str = _choice(
+        "max", "max_logit", "vote", "mean", default="max", doc="[21] from the segments' posteriors to the utterance's"
+    )
+    validation: str = _choice(
+        "partner", "next", default="partner", doc="[19] validate on the session partner, or on the next other speaker"
+    )
+    # network
+    preset: str = _choice(*PRESETS, default="paper", doc="the set of sizes and schedules that the rest starts from")
+    width: float = _number(1 / 64, 4.0, default=1.0, doc="layer sizes as a share of the paper's")
+    conv_layers: int = _number(1, 7, default=6, doc="[1] number of convolutions")
+    pool: str = _choice(
+        "2x2", "2x4", default="2x2", doc="[2] max-pooling after the first convolution, time x frequency"
+    )
+    batch_norm: str = _choice(
+        "none", "running", "running_fast", "batch", default="none",
+        doc="batch normalisation after the linear layer, with running statistics at test (momentum 0.99, or fast, 0.9)"
+        " or (ACRNN's code) the batch's",
+    )  # fmt: skip
+    dense_units: int = _number(0, 4096, default=64, doc="[16] units of the layer before the softmax; 0 leaves it out")
+    # training
+    optimizer: str = _choice(
+        "nadam", "adam", "sgd", default="nadam", doc="[17] Nadam, Adam, or SGD with Nesterov momentum 0.9"
+    )
+    class_weight: str = _choice(
+        "none", "balanced", "undersample", default="none",
+        doc="[20] plain loss, classes weighted to count the same, or equally many segments of each class (at most 300)",
+    )  # fmt: skip
+    learning_rate: float = _number(1e-7, 1.0, default=1e-4, doc="[17] initial learning rate")
+    batch_size: int = _number(1, 4096, default=40, doc="segments in a minibatch")
+    epochs: int = _number(
+        1, 10_000, default=60, doc="[18] at most so many passes over the training segments; the paper gives no number"
+    )
+    patience: int = _number(1, 10_000, default=15, doc="[18] stop after so many epochs without a better validation UAR")
+    precision: str = _choice(
+        "float32", "mixed_bfloat16", "mixed_float16", default="float32", doc="Keras dtype policy of the network"
+    )
+    threads: int = _number(1, 1024, default=2, doc="threads of a run; another number changes the last digits")
+
+    def __post_init__(self):
+        for f in dataclasses.fields(self):
+            object.__setattr__(self, f.name, _check(f, getattr(self, f.name)))
+
+    @classmethod
+    def create(cls, **settings):
+        """Make a configuration from a preset, a model's name and whatever else is given.
+
+        Parameters
+        ----------
+        **settings
+            Any field of `RunConfig`. ``preset`` and ``model`` supply the fields that are not given, or given as None.
+
+        Returns
+        -------
+        RunConfig
+
+        Raises
+        ------
+        ConfigError
+            If a key is unknown, or a value has the wrong type or is out of range, or the model is a baseline to which a
+            given value means nothing; the message names them all.
+        """
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        given = {key: value for key, value in settings.items() if value is not None}
+        problems = [
+            f"unknown parameter {key!r}{_suggest(key, known)}: the parameters are {', '.join(sorted(known))}"
+            for key in sorted(set(given) - set(known), key=str)
+        ]
+        for key in sorted(set(given) & set(known)):
+            try:
+                given[key] = _check(known[key], given[key])
+            except ConfigError as error:
+                problems.append(str(error))
+        if problems:
+            raise ConfigError("\n".join(problems))
+        preset, model = (given.get(name, known[name].default) for name in ("preset", "model"))
+        method = METHODS[model]
+        supplied = {**PRESETS[preset], **method.brings, **method.schedules.get(preset, {})}
+        deaf = set(given) - (set(known) if method.listens is None else method.listens)
+        ignored = sorted(key for key in deaf if given[key] != supplied.get(key, known[key].default))
+        if ignored:
+            raise ConfigError(
+                "\n".join(f"parameter {key!r} means nothing to model {model!r}: leave it out" for key in ignored)
+            )
+        return cls(**{**supplied, **given})
+
+    @classmethod
+    def from_notebook(cls, namespace):
+        """Make a configuration from a notebook's variables; used by the cell after the parameters.
+
+        Parameters
+        ----------
+        namespace : dict
+            The notebook's ``globals()``. Variables named as a field count, unless they are None.
+
+        Returns
+        -------
+        RunConfig
+
+        Raises
+        ------
+        ConfigError
+            As `create`; also if papermill was given a parameter that is neither a field nor ``out``.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}
+        settings = {name: namespace[name] for name in known & set(namespace)}
+        for cell in namespace.get("In", []):
+            if cell.splitlines()[:1] == ["# Parameters"]:  # papermill's own cell: all that it sets was asked for
+                targets = [node.targets[0] for node in ast.parse(cell).body if isinstance(node, ast.Assign)]
+                passed = {target.id for target in targets if isinstance(target, ast.Name)} - {"out"}
+                refuse_empty({name: namespace[name] for name in passed})
+                settings |= {name: namespace[name] for name in passed}
+        return cls.create(**settings)
+
+    @property
+    def reading(self):
+        """The arguments of `sermodules.corpora.load` that say which utterances are read."""
+        names = ("emotions", "merge_excited", "scripted")
+        return {"name": self.corpus, **{name: getattr(self, name) for name in names}}
+
+    @property
+    def extraction(self):
+        """The arguments of `sermodules.features.extract` besides the table."""
+        return {name: getattr(self, name) for name in ("normalise_waveform", "frontend", "window")}
+
+    @property
+    def training(self):
+        """One and the same `RunConfig` for all runs whose training differs in nothing but the training speakers."""
+        return self.replace(fold=1, gender=_GENDER_TRAINS_AS.get(self.gender, self.gender))
+
+    def replace(self, **changes):
+        """Return a copy with some fields changed; nothing else moves (a preset is not applied again)."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self):
+        """Return all fields as a dict of plain Python values, in the order of the class."""
+        return dataclasses.asdict(self)
+
+    def record(self):
+        """Return the fields that a stored run is written with, as a dict of plain Python values.
+
+        A field marked ``added`` came after the first published runs. It is left out while it has its default, so a run that
+        does not use it keeps its record, its `run_id` and its bytes. Its default may never change.
+        """
+        added = {f.name: f.default for f in dataclasses.fields(self) if f.metadata.get("added")}
+        return {name: value for name, value in self.to_dict().items() if name not in added or value != added[name]}
+
+    def to_json(self):
+        """Return the canonical JSON form: `record`, keys sorted, no spaces. Equal runs have equal strings."""
+        return json.dumps(self.record(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text):
+        """Read a configuration back from `to_json`; every field of `record` must be there, and no unknown one.
+
+        Raises
+        ------
+        ConfigError
+            If the text is no configuration of this version, or one with a value that is not allowed.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"not a run configuration: {error}") from error
+        names = {f.name for f in dataclasses.fields(cls)}
+        needed = {f.name for f in dataclasses.fields(cls) if not f.metadata.get("added")}
+        keys = set(data) if isinstance(data, dict) else set()
+        if not needed <= keys <= names:
+            missing, unknown = sorted(needed - keys), sorted(keys - names)
+            raise ConfigError(f"not a run configuration of this version: missing {missing}, unknown {unknown}")
+        return cls(**data)
+
+    @property
+    def run_id(self):
+        """A readable name that no other configuration has, fit for a folder."""
+        corpus = self.corpus
+        if corpus.startswith("table:"):
+            corpus = Path(corpus.removeprefix("table:")).stem
+        corpus = re.sub(r"[^\w-]+", "_", corpus)[:40]
+        digest = hashlib.sha256(self.to_json().encode()).hexdigest()[:8]
+        network = "" if METHODS[self.model].listens else f"_{self.attention}_gender-{self.gender}"
+        return f"{corpus}_{self.model}{network}_{self.preset}_fold{self.fold:02d}_seed{self.seed}_{digest}"
+
+
+def refuse_empty(settings):
+    """Raise a `ConfigError` if a setting is None: whoever wrote "None" may have meant the value "none"."""
+    empty = sorted(name for name, value in settings.items() if value is None)
+    if empty:
+        raise ConfigError(
+            "\n".join(
+                f"parameter {name!r} is empty (None): leave it out, or write none for the value 'none'"
+                for name in empty
+            )
+        )
+
+
+def _suggest(key, known):
+    import difflib
+
+    close = difflib.get_close_matches(str(key), list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _check(f, value):
+    """Return `value` in the field's own type, or raise a `ConfigError` that says what is allowed."""
+    kind, shown = f.type, repr(value)
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        raise ConfigError(
+            f"parameter {f.name!r} is {shown}: it must be true or false (with papermill -p: True or False)"
+        )
+    if kind is str:
+        if not isinstance(value, str) or not value:
+            raise ConfigError(f"parameter {f.name!r} is {shown}: it must be text")
+    elif isinstance(value, bool) or not isinstance(value, numbers.Real) or not -1e300 < value < 1e300:
+        raise ConfigError(
+            f"parameter {f.name!r} is {shown}: it must be a number, without quotation marks (in a study file 0.001 or 1.0e-3, "
+            "because YAML takes 1e-3 for text)"
+        )
+    elif kind is int and value != int(value):
+        raise ConfigError(f"parameter {f.name!r} is {shown}: it must be a whole number")
+    else:
+        value = kind(value)
+    choices, limits = f.metadata.get("choices"), f.metadata.get("range")
+    if choices and value not in choices:
+        raise ConfigError(f"parameter {f.name!r} is {shown}: it must be one of {', '.join(choices)}")
+    if limits and not limits[0] <= value <= limits[1]:
+        raise ConfigError(f"parameter {f.name!r} is {shown}: it must lie between {limits[0]:g} and {limits[1]:g}")
+    return value

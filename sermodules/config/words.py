@@ -1,0 +1,74 @@
+"""How a configuration is called in words: in tables, in the log of a study, in the claims."""
+
+import dataclasses
+from pathlib import Path
+
+from sermodules.config.methods import METHODS
+from sermodules.config.run import RunConfig
+
+# What has a column of its own in a table of scores, or changes nothing but the last digits.
+_OWN_COLUMNS = {"corpus", "preset", "model", "attention", "gender", "fold", "seed", "threads"}
+
+
+def corpus_name(name):
+    """Return a corpus name without the folders of this machine."""
+    return f"table:{Path(name.removeprefix('table:')).name}" if name.startswith("table:") else name
+
+
+def run(config):
+    """Name one run in the log of a study."""
+    what = "" if METHODS[config.model].listens else f", {config.attention}, gender {config.gender}"
+    return f"{config.model}{what}, fold {config.fold}, seed {config.seed}"
+
+
+def settings(config):
+    """Name the settings that differ from what the preset and the model give, but for those with a column of their own."""
+    names = [field.name for field in dataclasses.fields(RunConfig) if field.name not in _OWN_COLUMNS]
+    return ", ".join(f"{name} {getattr(config, name)}" for name in unusual_settings(config, names))
+
+
+def labels(cells):
+    """Name each configuration by its model and by the settings in which it differs from others and from its model's own.
+
+    Where all is about one setting, every configuration names it.
+    """
+    shown = differing(cells)
+    always = [name for name in ("corpus", "preset") if name in shown]
+    unusual = {cell: unusual_settings(cell, shown) for cell in cells}
+    topics = {name for names in unusual.values() for name in names}
+    if len(topics) == 1:
+        (topic,) = topics
+        unusual = {cell: [topic] * (topic in (METHODS[cell.model].listens or topics)) for cell in cells}
+    return {
+        cell: ", ".join([METHODS[cell.model].name, *(setting(cell, name) for name in [*always, *unusual[cell]])])
+        for cell in cells
+    }
+
+
+def differing(cells):
+    """Return the fields, but for the model, in which configurations differ or that are unusual for some models only."""
+    names = [field.name for field in dataclasses.fields(RunConfig) if field.name not in ("model", "fold", "seed")]
+    unusual = [set(unusual_settings(cell, names)) for cell in cells]
+    for_some = set().union(*unusual) - set.intersection(*unusual)
+    return [name for name in names if name in for_some or len({getattr(cell, name) for cell in cells}) > 1]
+
+
+def unusual_settings(cell, names):
+    """Return the fields among `names` that are not what the configuration's preset and model supply."""
+    usual = supplied(cell)
+    return [name for name in names if name not in ("corpus", "preset") and getattr(cell, name) != getattr(usual, name)]
+
+
+def supplied(cell):
+    """Return what a configuration's preset and model alone would have given."""
+    return RunConfig.create(preset=cell.preset, model=cell.model)
+
+
+def setting(cell, name):
+    """Name one setting and its value."""
+    value = getattr(cell, name)
+    if name == "corpus":
+        return corpus_name(value)
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"

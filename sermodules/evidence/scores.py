@@ -1,0 +1,48 @@
+"""The scores of a study's runs as one table: what `report`, `statistics` and `claims` read."""
+
+import numpy as np
+import pandas as pd
+
+from sermodules.config import words
+
+
+def from_results(results):
+    """Make a table of scores.
+
+    Parameters
+    ----------
+    results : iterable of RunResult
+        Finished runs, in any order; their configurations may differ in anything.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a run:
+
+        - ``corpus`` (as `words.corpus_name` gives it), ``preset``, ``model``, ``attention``, ``gender``, ``fold``, ``seed``;
+        - ``settings``: what else differs from the preset and the model, as text, empty if nothing does;
+        - ``speaker``: who was tested; ``uar``, ``wa`` in %;
+        - ``recall_<class>`` and ``<class>_as_neutral``: % of the class's utterances; NaN where the speaker has none;
+        - ``parameters``, ``seconds`` (training and prediction; NaN if not known) and ``run``, the run's id.
+    """
+    return pd.DataFrame([_row(result) for result in results])
+
+
+def _row(result):
+    config, found = result.config, result.metrics
+    row = {name: getattr(config, name) for name in ("preset", "model", "attention", "gender", "fold", "seed")}
+    row |= {
+        "corpus": words.corpus_name(config.corpus),
+        "settings": words.settings(config),
+        "speaker": found["test_speaker"],
+    }
+    row |= {"uar": 100 * found["uar"], "wa": 100 * found["wa"]}
+    counts = pd.DataFrame(found["confusion"], found["classes"], found["classes"], dtype=float)
+    totals = counts.sum(axis=1)
+    shares = 100 * counts.div(totals.where(totals > 0), axis=0)
+    row |= {f"recall_{name}": shares.loc[name, name] for name in shares.index}
+    if "neutral" in shares:
+        row |= {f"{name}_as_neutral": shares.loc[name, "neutral"] for name in shares.index if name != "neutral"}
+    seconds = result.provenance.get("seconds")
+    row |= {"parameters": found.get("parameters", np.nan), "seconds": sum(seconds.values()) if seconds else np.nan}
+    return row | {"run": config.run_id}

@@ -1,0 +1,42 @@
+"""Audio files in, arrays out: what methods learn from, computed once and kept in a cache.
+
+`mel` makes the network's 3-D log-Mels of a signal, `corpus` those of a whole corpus; `spectrogram`, `frames` and `functionals`
+make what baselines take. Nothing here knows of folds, and nothing learns.
+"""
+
+from sermodules.features.corpus import Features, extract
+from sermodules.features.mel import (
+    BANDS,
+    CHANNELS,
+    F_MAX,
+    F_MIN,
+    FLOOR,
+    FRAME,
+    FRONTENDS,
+    HOP,
+    N_FFT,
+    WINDOWS,
+    deltas,
+    log_mel,
+    mel_filters,
+    three_d_log_mel,
+)
+
+__all__ = [
+    "BANDS",
+    "CHANNELS",
+    "FLOOR",
+    "FRAME",
+    "FRONTENDS",
+    "F_MAX",
+    "F_MIN",
+    "HOP",
+    "N_FFT",
+    "WINDOWS",
+    "Features",
+    "deltas",
+    "extract",
+    "log_mel",
+    "mel_filters",
+    "three_d_log_mel",
+]

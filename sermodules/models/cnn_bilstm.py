@@ -1,0 +1,177 @@
+"""The networks: encoder x attention x gender, put together from a `RunConfig`."""
+
+import numpy as np
+
+from sermodules import features
+from sermodules.features import BANDS, CHANNELS
+from sermodules.folds import gender, segments
+from sermodules.folds.gender import INPUT
+from sermodules.folds.parts import PARTS, FoldData, Part, class_indices, split
+from sermodules.folds.segments import FRAMES
+from sermodules.models.attention import ATTENTIONS
+from sermodules.models.backend import keras, use_threads
+from sermodules.models.epochs import NetworkMethod, in_batches, minibatches, selection, weights
+from sermodules.models.normalisation import NORMALISATIONS
+
+GENDER_DIMENSIONS, GENDER_UNITS = 300, 64  # the paper, section 2.3
+
+
+def size(full, width):
+    """Return a layer's size at a width, at least 1."""
+    return max(1, round(full * width))
+
+
+def encoder(x, mask, config):
+    """Turn 3-D log-Mels into a sequence of vectors: convolutions, a linear layer and a BiLSTM.
+
+    Parameters
+    ----------
+    x : KerasTensor, shape (batch, 300, 40, 3)
+    mask : KerasTensor or None, shape (batch, 150)
+    config : RunConfig
+        ``width``, ``conv_layers``, ``pool`` and ``batch_norm`` matter.
+
+    Returns
+    -------
+    KerasTensor, shape (batch, 150, 2 * lstm)
+        ``lstm`` is 128 at the paper's width. Time is halved by the pooling after the first convolution.
+
+    Notes
+    -----
+    Sizes after the paper, section 2.2.2, at width 1: filters of 5 frames x 3 bands, 128 of them in the first convolution and
+    256 in the others; max-pooling only after the first; a linear layer of 768; 128 LSTM cells a direction. LeakyReLU with
+    slope 0.01 after ACRNN's code, as the paper does not name its activation.
+    """
+    for number in range(config.conv_layers):
+        filters = size(128 if number == 0 else 256, config.width)
+        x = keras.layers.Conv2D(filters, (5, 3), padding="same", data_format="channels_last", name=f"conv{number + 1}")(
+            x
+        )
+        x = keras.layers.LeakyReLU(negative_slope=0.01, name=f"conv{number + 1}_activation")(x)
+        if number == 0:
+            x = keras.layers.MaxPooling2D(
+                (2, 2) if config.pool == "2x2" else (2, 4), data_format="channels_last", name="pool"
+            )(x)
+    x = keras.layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="frames")(x)
+    x = keras.layers.Dense(size(768, config.width), name="linear")(x)
+    if config.batch_norm != "none":
+        x = NORMALISATIONS[config.batch_norm](name="batch_norm")(x)
+        x = keras.layers.LeakyReLU(negative_slope=0.01, name="linear_activation")(x)
+    return keras.layers.Bidirectional(keras.layers.LSTM(size(128, config.width), return_sequences=True), name="bilstm")(
+        x, mask=mask
+    )
+
+
+def gender_branch(gender, direct=False):
+    """Turn a gender, 0 (female) or 1 (male), into 64 numbers, as in the paper's section 2.3.
+
+    Parameters
+    ----------
+    gender : KerasTensor of int, shape (batch, 1)
+    direct : bool
+        Look the 64 numbers up directly, without the 300 between.
+
+    Returns
+    -------
+    KerasTensor, shape (batch, 64)
+        A table of two rows of 300, a dense layer of 64 (linear: the paper names no activation), flattened.
+    """
+    x = keras.layers.Embedding(2, GENDER_UNITS if direct else GENDER_DIMENSIONS, name="gender_embedding")(gender)
+    if not direct:
+        x = keras.layers.Dense(GENDER_UNITS, name="gender_dense")(x)
+    return keras.layers.Flatten(name="gender_flat")(x)
+
+
+def network(config, classes):
+    """Make the network of a configuration, with its initial weights drawn from the configuration's seed.
+
+    Parameters
+    ----------
+    config : RunConfig
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    keras.Model
+        Its inputs are a dict: ``log_mel`` (batch, 300, 40, 3); ``gender`` (batch, 1) if it is told one;
+        ``mask`` (batch, 300), true where there is speech, if ``config.padding`` is "masked". Its output is the logits,
+        (batch, classes) in float32: their softmax is the segment's posterior.
+    """
+    use_threads(config.threads)
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        inputs = {"log_mel": keras.Input((FRAMES, BANDS, CHANNELS), name="log_mel", dtype="float32")}
+        mask = None
+        if config.padding == "masked":
+            inputs["mask"] = keras.Input((FRAMES,), name="mask", dtype="bool")
+            mask = inputs["mask"][:, ::2]  # a pooled frame counts if the first of its two frames is speech
+        x = encoder(inputs["log_mel"], mask, config)
+        x = ATTENTIONS[config.attention](x, mask)
+        if config.gender in INPUT:
+            inputs["gender"] = keras.Input((1,), name="gender", dtype="int32")
+            branch = gender_branch(inputs["gender"], direct=config.gender == "embedding64")
+            x = keras.layers.Concatenate(name="with_gender")([x, branch])
+        if config.dense_units:
+            x = keras.layers.Dense(config.dense_units, activation="relu", name="dense")(x)
+        logits = keras.layers.Dense(classes, name="logits", dtype="float32")(x)
+        return keras.Model(inputs, logits, name=config.model)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+class CnnBilstm(NetworkMethod):
+    """The paper's networks, and every other one that `network` makes.
+
+    Parameters
+    ----------
+    config : RunConfig
+    classes : int
+        Number of classes.
+
+    Attributes
+    ----------
+    network : keras.Model
+    """
+
+    def __init__(self, config, classes):
+        super().__init__(config, classes)
+        self.network = network(config, classes)
+
+    @classmethod
+    def prepare(cls, config, table=None):
+        """Make the parts of a fold; see `Method.prepare`. The inputs are those of `network`."""
+        table, fold, classes, tables = split(config, table)
+        extracted = features.extract(table, **config.extraction)
+        cut = {part: segments.cut(rows, extracted.frames, config.segmentation, part) for part, rows in tables.items()}
+        standardiser = segments.Standardiser.fit(extracted, cut["train"], config.standardise, config.padding)
+        with_gender, notes = config.gender in INPUT, {}
+        if with_gender:
+            told = gender.told(config.gender, tables, extracted, config.seed)
+            truth = dict(zip(tables["test"]["utterance"], tables["test"]["gender"] == "male", strict=True))
+            notes["gender_told_true"] = float(np.mean([told["test"][name] == male for name, male in truth.items()]))
+
+        def part(name):
+            rows = cut[name]
+            inputs = {"log_mel": segments.gather(extracted, rows, standardiser, config.padding)}
+            if with_gender:
+                inputs["gender"] = rows["utterance"].map(told[name]).to_numpy(np.int32)[:, None]
+            if config.padding == "masked":
+                inputs["mask"] = segments.masks(rows)
+            shifted = config.gender == "prior_shift" and name == "test"
+            shift = gender.prior_shift(cut["train"], rows, classes) if shifted else None
+            return Part(tables[name], rows, inputs, class_indices(rows, classes), shift)
+
+        return FoldData(fold, classes, *map(part, PARTS), extracted.corpus_digest, standardiser, extracted, notes)
+
+    def minibatches(self, data, config):
+        """Give the segments in an order drawn anew each epoch; see `epochs.minibatches`."""
+        rows = selection(data.train.labels, config.class_weight, config.seed)
+        weight = weights(data.train.labels, config.class_weight, len(data.classes))
+        drawn = minibatches(data.train, rows, config.batch_size, config.seed, weight)
+        return drawn, -(-len(rows) // config.batch_size)
+
+    def logits(self, part):
+        """Return the network's outputs, (segments, classes) float32."""
+        return in_batches(self.network, part, lambda rows: {name: values[rows] for name, values in part.inputs.items()})

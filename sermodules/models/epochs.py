@@ -1,0 +1,337 @@
+"""Training in epochs: minibatches, weights of the classes, the choice of the epoch, and not computing one training twice."""
+
+import abc
+import time
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from sermodules import metrics
+from sermodules.errors import TrainingError
+from sermodules.models.backend import keras
+from sermodules.models.method import Fitted, Method, predict
+
+#: Segments of a class that undersampling leaves at most: the number in ACRNN's code.
+UNDERSAMPLED = 300
+
+#: By the value of ``RunConfig.optimizer``: from a learning rate to an optimizer.
+OPTIMIZERS = {
+    "nadam": lambda rate: keras.optimizers.Nadam(rate, beta_1=0.9),
+    "adam": lambda rate: keras.optimizers.Adam(rate, beta_1=0.9),
+    "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
+}
+
+
+def prepare_to_train(network, config, **options):
+    """Give a network its loss, the cross-entropy of logits, and the configuration's optimizer (Keras calls it compiling)."""
+    network.compile(
+        optimizer=OPTIMIZERS[config.optimizer](config.learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        **options,
+    )
+
+
+def minibatches(part, rows, batch_size, seed, weight=None):
+    """Give segments of the training part for ever, in an order drawn anew each epoch from the seed, the same on every backend.
+
+    With weights of the classes, each segment comes with that of its class: Keras takes no ``class_weight`` with a generator.
+    One generator for all epochs: Keras would make a new TensorFlow iterator for each epoch, which often takes it a second.
+    """
+    generator = np.random.default_rng(seed)
+    while True:
+        order = generator.permutation(rows)
+        for begin in range(0, len(order), batch_size):
+            chosen = order[begin : begin + batch_size]
+            inputs, labels = {name: values[chosen] for name, values in part.inputs.items()}, part.labels[chosen]
+            yield (inputs, labels) if weight is None else (inputs, labels, weight[labels])
+
+
+def selection(labels, class_weight, seed):
+    """Choose the training segments: all of them, or equally many of each class.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray of int, shape (n,)
+    class_weight : str
+        As in `RunConfig`. With "undersample" each class has as many segments as the rarest one, at most `UNDERSAMPLED`,
+        drawn once by the seed.
+    seed : int
+
+    Returns
+    -------
+    numpy.ndarray of int
+        Rows, in order.
+    """
+    if class_weight != "undersample":
+        return np.arange(len(labels))
+    generator = np.random.default_rng(seed)
+    present, counts = np.unique(labels, return_counts=True)
+    count = min(UNDERSAMPLED, counts.min())
+    drawn = [generator.choice(np.flatnonzero(labels == label), count, replace=False) for label in present]
+    return np.sort(np.concatenate(drawn))
+
+
+def weights(labels, class_weight, classes):
+    """Give each class its weight in the loss: None, or n / (classes present * count), so that all count the same.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (classes,), or None
+        None unless `class_weight` is "balanced" (scikit-learn's formula). 0 for a class that is not among the labels.
+    """
+    if class_weight != "balanced":
+        return None
+    counts = np.bincount(labels, minlength=classes)
+    present = np.count_nonzero(counts)
+    return np.where(counts, len(labels) / (present * np.maximum(counts, 1)), 0).astype(np.float32)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps the weights of the epoch with the best validation UAR; ties go to the lower validation loss, then the earlier.
+
+    Parameters
+    ----------
+    method : NetworkMethod
+        Whose network is trained.
+    data : FoldData
+    config : RunConfig
+    report : bool
+        Print a line an epoch.
+    """
+
+    def __init__(self, method, data, config, report):
+        super().__init__()
+        self.method, self.data, self.config, self.report = method, data, config, report
+        self.rows, self.best, self.weights, self.best_epoch = [], None, None, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """End the run if the loss is no number."""
+        self._check(logs["loss"], f"minibatch {batch + 1}")
+
+    def _check(self, loss, where):
+        if not np.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {loss} in epoch {len(self.rows) + 1}, {where}, of "
+                f"{self.config.run_id}. Nothing was stored. Lower `learning_rate` (now {self.config.learning_rate:g})"
+                + (
+                    ""
+                    if self.config.precision == "float32"
+                    else f", or use precision float32 (now {self.config.precision})"
+                )
+                + "."
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Predict the validation speaker; keep the weights if they are the best so far; stop if they have not been for long."""
+        network = self.model  # Keras brings its weights up to date here, which JAX keeps elsewhere
+        self.method.end_epoch(self.data)
+        predictions, loss = predict(self.method, self.data.validation, self.data.classes, self.config.pooling)
+        self._check(loss, "validation")
+        scores = metrics.summarise(predictions["true"], predictions["predicted"], self.data.classes)
+        self.rows.append(
+            {
+                "epoch": epoch + 1,
+                "loss": logs["loss"],
+                "val_loss": loss,
+                "val_uar": scores["uar"],
+                "val_wa": scores["wa"],
+            }
+        )
+        if self.best is None or (scores["uar"], -loss) > self.best:
+            self.best, self.best_epoch = (scores["uar"], -loss), epoch + 1
+            self.weights = self.method.get_weights()
+        if self.report:
+            mark = "  best so far" if self.best_epoch == epoch + 1 else ""
+            print(
+                f"epoch {epoch + 1:2d}/{self.config.epochs}  training loss {logs['loss']:.3f}  "
+                f"validation UAR {100 * scores['uar']:.1f} %{mark}",
+                flush=True,
+            )
+        if epoch + 1 - self.best_epoch >= self.config.patience:
+            network.stop_training = True
+
+    def fitted(self, seconds, reused=0.0):
+        """Return the `Fitted` of a training that took `seconds` here and `reused` seconds in an earlier run."""
+        return Fitted(pd.DataFrame(self.rows), self.best_epoch, seconds + reused, reused)
+
+
+class _Training(keras.callbacks.Callback):
+    """Keeps what each epoch of a training left: its loss and the weights, and at the end the optimizer's state."""
+
+    def __init__(self, key):
+        super().__init__()
+        self.key, self.epochs, self.optimizer, self.seconds = key, [], None, 0.0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append((logs["loss"], self.model.get_weights()))
+
+
+class Previous:
+    """What a process trained last, epoch by epoch, so that a run that would train the same need not compute it again.
+
+    Parameters
+    ----------
+    limit : int
+        What the weights of all epochs of a training may take (bytes) to be kept.
+    """
+
+    def __init__(self, limit=2**32):
+        self.limit, self._last = limit, None
+
+    def take(self, key):
+        """Hand over the training with this key, or None; nothing is kept then."""
+        last, self._last = self._last, None
+        return last if last is not None and last.key == key else None
+
+    def keep(self, training):
+        """Keep a training, if it has any epoch."""
+        self._last = training if training.epochs else None
+
+
+#: The one that `sermodules.runs` hands to `fit`, unless another is given.
+PREVIOUS = Previous()
+
+
+def train(network, minibatches, steps, checkpoint, previous=None):
+    """Train a network epoch by epoch and leave it with the weights that the checkpoint chose.
+
+    Two runs whose folds have the same training speakers, as those of session partners have, train the same network and
+    differ in who chooses the epoch and who is tested. So the epochs of the last training are kept in `previous`, and a run
+    that would repeat them goes through them again without computing them. Its result has the same bytes.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Compiled.
+    minibatches : generator
+        For ever; what it yields must depend on the checkpoint's data and configuration alone.
+    steps : int
+        Minibatches an epoch.
+    checkpoint : Checkpoint
+    previous : Previous, optional
+        The training before, which this one replaces.
+
+    Returns
+    -------
+    float
+        Seconds of training that were spent in an earlier run, not in this one.
+    """
+    previous = Previous(0) if previous is None else previous
+    config, data, initial = checkpoint.config, checkpoint.data, network.get_weights()
+    key = joblib.hash([config.training, data.train.inputs, data.train.labels, initial])
+    known = previous.take(key)
+    if known:
+        if checkpoint.report:
+            print("The run before trained the same network on the same speakers: its epochs are gone through again.")
+        checkpoint.set_model(network)
+        network.stop_training = False
+        for epoch, (loss, values) in enumerate(known.epochs):
+            network.set_weights(values)
+            checkpoint.on_epoch_end(epoch, {"loss": loss})
+            if network.stop_training:
+                break
+    recorder = known or _Training(key)
+    reused, done, began = recorder.seconds, len(recorder.epochs), time.perf_counter()
+    if not known or (done < config.epochs and not network.stop_training):
+        if known:  # it was ended early by its own validation speaker
+            network.optimizer.build(network.trainable_variables)
+            for variable, value in zip(network.optimizer.variables, known.optimizer, strict=True):
+                variable.assign(value)
+            for _ in range(done * steps):
+                next(minibatches)
+        keep = config.epochs * sum(values.nbytes for values in initial) <= previous.limit
+        network.fit(
+            minibatches, steps_per_epoch=steps, initial_epoch=done, epochs=config.epochs, shuffle=False, verbose=0,
+            callbacks=[checkpoint, recorder] if keep else [checkpoint],
+        )  # fmt: skip
+        recorder.optimizer = [keras.ops.convert_to_numpy(variable.value) for variable in network.optimizer.variables]
+        recorder.seconds += time.perf_counter() - began
+    previous.keep(recorder)
+    checkpoint.method.set_weights(checkpoint.weights)
+    return reused
+
+
+class NetworkMethod(Method):
+    """A method that trains a network in epochs and keeps the best.
+
+    Attributes
+    ----------
+    network : keras.Model
+    """
+
+    network = None
+
+    @abc.abstractmethod
+    def minibatches(self, data, config):
+        """Return a generator of minibatches, for ever, and how many of them an epoch has.
+
+        What it yields depends on the training part and the configuration alone: `train` may skip what it has seen.
+        """
+
+    def fit(self, data, config, report=True, previous=None):
+        """Train the network and leave it with the weights of its best epoch; see `Method.fit`.
+
+        Cross-entropy is minimised by the configuration's optimizer (Nadam: Adam with Nesterov momentum, beta_1 = 0.9). After
+        each epoch the validation speaker is predicted; the epoch with the best validation UAR is kept.
+        """
+        began = time.perf_counter()
+        prepare_to_train(self.network, config)
+        checkpoint = Checkpoint(self, data, config, report)
+        reused = train(self.network, *self.minibatches(data, config), checkpoint, previous)
+        return checkpoint.fitted(time.perf_counter() - began, reused)
+
+    def end_epoch(self, data):
+        """Learn what is learned from the network of an epoch; nothing unless a subclass says so."""
+
+    def get_weights(self):
+        """Return what an epoch changes, as a list of arrays."""
+        return self.network.get_weights()
+
+    def set_weights(self, weights):
+        """Take back what `get_weights` returned."""
+        self.network.set_weights(weights)
+
+    def parameters(self):
+        """List the network's layers; see `parameters`."""
+        return parameters(self.network)
+
+
+def parameters(network):
+    """List the layers of a network.
+
+    Parameters
+    ----------
+    network : keras.Model
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a layer: ``layer``, ``output`` (its shape, without the batch) and ``parameters``.
+    """
+    rows = [(layer.name, str(tuple(layer.output.shape[1:])), layer.count_params()) for layer in network.layers]
+    return pd.DataFrame(rows, columns=["layer", "output", "parameters"])
+
+
+def in_batches(network, part, inputs, batch_size=32):
+    """Run a network over the segments of a part.
+
+    Parameters
+    ----------
+    network : keras.Model
+    part : Part
+        n segments.
+    inputs : callable
+        From an array of rows of the part to what the network takes.
+    batch_size : int
+        Segments at a time. The last batch is filled up with segments from the beginning, so that only one shape is compiled.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (n, classes)
+    """
+    count, outputs = len(part.labels), []
+    for begin in range(0, count, batch_size):
+        rows = np.arange(begin, begin + batch_size) % count
+        outputs.append(np.asarray(network.predict_on_batch(inputs(rows))))
+    return np.concatenate(outputs)[:count]

@@ -1,0 +1,220 @@
+"""What learns: the interface of every method, and how its outputs become predictions."""
+
+import abc
+import importlib
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sermodules import metrics
+from sermodules.config import METHODS
+from sermodules.folds import segments
+from sermodules.models.backend import keras, use_threads
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training left.
+
+    Attributes
+    ----------
+    history : pandas.DataFrame
+        A row an epoch: ``epoch, loss, val_loss, val_uar, val_wa``. A method without epochs has one row.
+    best_epoch : int
+        The epoch whose weights the method holds now.
+    seconds : float
+        What the training took.
+    reused : float
+        How many of these seconds were spent in an earlier run that trained the same network; see `epochs.train`.
+    """
+
+    history: pd.DataFrame
+    best_epoch: int
+    seconds: float
+    reused: float = 0.0
+
+
+class Method(abc.ABC):
+    """Anything that learns from a fold and predicts: a network, a support vector machine, a guess.
+
+    Parameters
+    ----------
+    config : RunConfig
+    classes : int
+        Number of classes.
+    """
+
+    def __init__(self, config, classes):
+        self.config, self.classes = config, classes
+
+    @classmethod
+    @abc.abstractmethod
+    def prepare(cls, config, table=None):
+        """Load the corpus and make the parts of a fold, with this method's own inputs.
+
+        Parameters
+        ----------
+        config : RunConfig
+        table : pandas.DataFrame, optional
+            The corpus, if it is loaded already.
+
+        Returns
+        -------
+        FoldData
+
+        Raises
+        ------
+        CorpusError, AudioError, ProtocolError, StoreError
+            If the corpus is missing, an audio file cannot be used, the fold does not exist, or the cache cannot be written.
+        """
+
+    @abc.abstractmethod
+    def fit(self, data, config, report=True, previous=None):
+        """Learn from ``data.train`` and choose on ``data.validation``; never look at ``data.test``.
+
+        Parameters
+        ----------
+        data : FoldData
+        config : RunConfig
+        report : bool
+            Print how training goes.
+        previous : epochs.Previous, optional
+            What this process trained last, for methods that train in epochs.
+
+        Returns
+        -------
+        Fitted
+
+        Raises
+        ------
+        TrainingError
+            If training cannot go on.
+        """
+
+    @abc.abstractmethod
+    def logits(self, part):
+        """Return an array (segments of the part, classes) whose softmax is the posterior of each segment."""
+
+    @abc.abstractmethod
+    def parameters(self):
+        """Return a data frame with a row a step: ``layer``, ``output`` (a shape, as text) and ``parameters``."""
+
+
+def resolve(name):
+    """Return the class of a method.
+
+    Parameters
+    ----------
+    name : str
+        A key of `sermodules.config.METHODS`.
+
+    Returns
+    -------
+    type
+        A subclass of `Method`.
+    """
+    module, _, attribute = METHODS[name].cls.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def build(config, classes):
+    """Make the method of a configuration, with its initial weights drawn from the configuration's seed.
+
+    Parameters
+    ----------
+    config : RunConfig
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    Method
+        Of one that trains a network, ``network`` is the `keras.Model`.
+
+    Raises
+    ------
+    TrainingError
+        If this process has computed with another number of threads.
+    """
+    use_threads(config.threads)
+    keras.utils.set_random_seed(config.seed)
+    return resolve(config.model)(config, classes)
+
+
+def logits(method, part):
+    """Run a method over the segments of a part.
+
+    Parameters
+    ----------
+    method : Method
+    part : Part
+        n segments.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, classes)
+        With ``part.offset`` added, if there is one.
+    """
+    outputs = method.logits(part)
+    return outputs if part.offset is None else outputs + part.offset
+
+
+def predict(method, part, classes, pooling="max"):
+    """Predict the utterances of a part.
+
+    Parameters
+    ----------
+    method : Method
+    part : Part
+    classes : list of str
+    pooling : str
+        See `segments.pool`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an utterance: ``utterance, speaker, gender, true, predicted`` and a column of posteriors for each class.
+    loss : float
+        Mean cross-entropy of the segments.
+    """
+    outputs = logits(method, part).astype(np.float64)
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(outputs)), part.labels]
+    names, posteriors = segments.pool(outputs, part.segments["utterance"], pooling)
+    table = part.table.set_index("utterance").loc[names]
+    predictions = pd.DataFrame(
+        {
+            "utterance": names,
+            "speaker": table["speaker"].to_numpy(),
+            "gender": table["gender"].to_numpy(),
+            "true": table["emotion"].to_numpy(),
+            "predicted": [classes[i] for i in posteriors.argmax(axis=1)],
+        }
+    )
+    return pd.concat([predictions, pd.DataFrame(posteriors, columns=classes)], axis=1), float(losses.mean())
+
+
+def without_epochs(method, data, config, began):
+    """Score a method that does not train in epochs: what its `fit` returns.
+
+    Parameters
+    ----------
+    method : Method
+        Ready to predict.
+    data : FoldData
+    config : RunConfig
+    began : float
+        `time.perf_counter` when training began.
+
+    Returns
+    -------
+    Fitted
+        With one row of history.
+    """
+    _, loss = predict(method, data.train, data.classes, config.pooling)
+    predictions, val_loss = predict(method, data.validation, data.classes, config.pooling)
+    scores = metrics.summarise(predictions["true"], predictions["predicted"], data.classes)
+    row = {"epoch": 1, "loss": loss, "val_loss": val_loss, "val_uar": scores["uar"], "val_wa": scores["wa"]}
+    return Fitted(pd.DataFrame([row]), 1, time.perf_counter() - began)

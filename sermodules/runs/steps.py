@@ -1,0 +1,122 @@
+"""The steps of one run: a `RunConfig` in, a `RunResult` out.
+
+`run` is the whole of it. The notebook ``book/one_fold.ipynb`` takes the same steps one by one, so it gets the same numbers.
+"""
+
+import time
+
+from sermodules import metrics
+from sermodules.models import method
+from sermodules.models.epochs import PREVIOUS
+from sermodules.runs import provenance, store
+
+
+def prepare(config, table=None):
+    """Load the corpus, extract the features and make the three parts of a fold; see `Method.prepare`.
+
+    Parameters
+    ----------
+    config : RunConfig
+    table : pandas.DataFrame, optional
+        The corpus, if it is loaded already.
+
+    Returns
+    -------
+    FoldData
+
+    Raises
+    ------
+    CorpusError, AudioError, ProtocolError, StoreError
+        If the corpus is missing, an audio file cannot be used, the fold does not exist, or the cache cannot be written.
+    """
+    return method.resolve(config.model).prepare(config, table)
+
+
+def fit(model, data, config, report=True, previous=PREVIOUS):
+    """Train a model and leave it with the weights of its best epoch; see `Method.fit`.
+
+    Parameters
+    ----------
+    model : Method
+        From `models.build`; changed in place.
+    data : FoldData
+    config : RunConfig
+    report : bool
+        Print a line an epoch.
+    previous : epochs.Previous or None
+        What was trained before: a network whose training is the same is not trained again. None forgets.
+
+    Returns
+    -------
+    Fitted
+
+    Raises
+    ------
+    TrainingError
+        If the loss is no longer a finite number.
+    """
+    return model.fit(data, config, report, previous)
+
+
+def evaluate(model, data, config, fitted):
+    """Predict the test speaker, once, and put the run's result together.
+
+    Parameters
+    ----------
+    model : Method
+        Trained by `fit`.
+    data : FoldData
+    config : RunConfig
+    fitted : Fitted
+
+    Returns
+    -------
+    RunResult
+    """
+    began = time.perf_counter()
+    predictions, _ = method.predict(model, data.test, data.classes, config.pooling)
+    seconds = time.perf_counter() - began
+    best = fitted.history.set_index("epoch").loc[fitted.best_epoch]
+    scores = metrics.summarise(predictions["true"], predictions["predicted"], data.classes) | {
+        "test_speaker": data.fold.test,
+        "validation_speaker": data.fold.validation,
+        "best_epoch": fitted.best_epoch,
+        "val_uar": float(best["val_uar"]),
+        "parameters": int(model.parameters()["parameters"].sum()),
+        **data.notes,
+    }
+    made = provenance.collect() | {
+        "corpus_digest": data.corpus_digest,
+        "utterances": {name: len(getattr(data, name).table) for name in ("train", "validation", "test")},
+        "segments": {name: len(getattr(data, name).segments) for name in ("train", "validation", "test")},
+        "test_session": str(data.test.table["session"].iloc[0]),
+        "seconds": {"fit": round(fitted.seconds, 3), "predict": round(seconds, 3)},
+        "reused_seconds": round(fitted.reused, 3),
+    }
+    return store.RunResult(config, predictions, fitted.history, scores, made)
+
+
+def run(config, out=None, report=True, previous=PREVIOUS):
+    """Do one run from beginning to end.
+
+    Parameters
+    ----------
+    config : RunConfig
+    out : path, optional
+        Folder of runs in which to store the result; without it nothing is stored.
+    report : bool
+        Print a line an epoch.
+    previous : epochs.Previous or None
+        See `fit`.
+
+    Returns
+    -------
+    RunResult
+    """
+    data = prepare(config)
+    model = method.build(config, len(data.classes))
+    fitted = fit(model, data, config, report, previous)
+    result = evaluate(model, data, config, fitted)
+    if out is not None:
+        store.save(result, out)
+    return result

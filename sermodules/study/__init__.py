@@ -1,0 +1,17 @@
+"""Many runs: a study file, the processes that do its runs, and their publication.
+
+`grid` reads the file, `driver` does what is missing, `scheduling` hands runs to workers, `runner` is the warm process of a
+worker, `notebook` executes the notebook of a run, `progress` counts, `published` puts finished runs into one folder.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(  # reading a study file needs neither Dask nor IPython
+    __name__,
+    submodules=["published"],
+    submod_attrs={
+        "driver": ["results", "run", "verify"],
+        "grid": ["Study", "load"],
+        "progress": ["done", "running", "status"],
+    },
+)

@@ -1,0 +1,150 @@
+"""A study file: a grid of configurations over folds and seeds, read and checked."""
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import yaml
+
+from sermodules import corpora
+from sermodules.config import RunConfig, refuse_empty
+from sermodules.errors import ConfigError, CorpusError
+from sermodules.folds import protocol
+
+KEYS = ("name", "about", "settings", "grid", "folds", "seeds")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study file, read and checked.
+
+    Attributes
+    ----------
+    name, about : str
+    configs : tuple of RunConfig
+        Every run of the grid, folds last, so that a fold of each configuration is done before the next fold begins.
+    """
+
+    name: str
+    about: str
+    configs: tuple
+
+
+def load(path, folds=None, seeds=None, out=None):
+    """Read a study file.
+
+    Parameters
+    ----------
+    path : path
+        YAML with the keys ``name``, ``about``, ``settings`` (fields of `RunConfig` that all runs share), ``grid`` (fields with
+        a list of values each, of which every combination is run; or a list of such grids), ``folds`` ("all" or a list) and
+        ``seeds`` (a list). A field of the grid goes before the same field of the settings.
+    folds, seeds : list of int, optional
+        Instead of the file's own.
+    out : path, optional
+        Folder of runs. If it is given, the corpus need not be there (nor is it made): "all" folds are then those of the
+        runs in the folder.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    ConfigError
+        If the file is not a study; the message names the file and every key that is wrong.
+    CorpusError
+        If ``folds`` is "all" and the corpus, whose speakers are the folds, is not there.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise ConfigError(f"{path} has an alias (*name): write out what it stands for")  # they multiply without end
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"cannot read the study file {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is not a study: it must be a mapping with the keys {', '.join(KEYS)}")
+    problems = [f"unknown key {key!r}: the keys are {', '.join(KEYS)}" for key in content if key not in KEYS]
+    name = content.get("name")
+    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
+        problems.append(f"key 'name' is {name!r}: it must be text of letters, digits, '-' and '_'")
+    settings, grids = content.get("settings") or {}, content.get("grid") or {}
+    grids = grids if isinstance(grids, list) else [grids]
+    folds = content.get("folds", "all") if folds is None else folds
+    seeds = content.get("seeds") if seeds is None else seeds
+    if not isinstance(settings, dict):
+        problems.append("key 'settings' must be a mapping from parameters to values")
+    if not all(_is_grid(grid) for grid in grids):
+        problems.append("key 'grid' must be a mapping from parameters to lists of values, or a list of such mappings")
+    if folds != "all" and not _numbers(folds, 1):
+        problems.append(f"key 'folds' is {folds!r}: it must be 'all' or a list of different whole numbers from 1")
+    if not _numbers(seeds, 0):
+        problems.append(f"key 'seeds' is {seeds!r}: it must be a list of different whole numbers from 0")
+    if not problems:
+        problems += [
+            f"parameter {key!r}: use the key '{key}s' instead"
+            for key in ("fold", "seed")
+            if any(key in mapping for mapping in (settings, *grids))
+        ]
+        if any("threads" in grid for grid in grids):
+            problems.append("parameter 'threads' belongs under 'settings': it changes nothing but the last digits")
+    if problems:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+    try:
+        refuse_empty(settings | {name: None for grid in grids for name, values in grid.items() if None in values})
+        cells = [
+            RunConfig.create(**{**settings, **dict(zip(grid, values, strict=True))})
+            for grid in grids
+            for values in product(*grid.values())
+        ]
+    except ConfigError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+    numbers = {}  # of the folds, by what they depend on
+    for cell in cells:
+        key = data_key(cell, validation=cell.validation)
+        if key not in numbers or out is not None:
+            numbers[key] = sorted({*numbers.get(key, []), *(_folds(cell, out) if folds == "all" else folds)})
+    configs = [
+        cell.replace(fold=fold, seed=seed)
+        for cell in dict.fromkeys(cells)  # grids may share a configuration
+        for seed in seeds
+        for fold in numbers[data_key(cell, validation=cell.validation)]
+    ]
+    configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
+    return Study(name, str(content.get("about", "")).strip(), tuple(configs))
+
+
+def _is_grid(grid):
+    return isinstance(grid, dict) and all(isinstance(values, list) and values for values in grid.values())
+
+
+def _numbers(values, low):
+    whole = isinstance(values, list) and values and all(type(value) is int and value >= low for value in values)
+    return bool(whole) and len(set(values)) == len(values)
+
+
+def _folds(config, out=None):
+    """Return the numbers of all folds, from the corpus or, without it, from the runs that are there."""
+    try:
+        if out is not None:
+            corpora.find(config.corpus)
+        return [fold.number for fold in protocol.folds(corpora.load(**config.reading), config.validation)]
+    except CorpusError:
+        if out is None:
+            raise
+    found = set()
+    for path in Path(out).glob("*/config.json"):
+        try:
+            found.add(RunConfig.from_json(path.read_text(encoding="utf-8")))
+        except (ConfigError, OSError, UnicodeDecodeError):
+            continue  # not a run of this version: not this study's
+    return sorted({other.fold for other in found if other.replace(fold=1, seed=1) == config.replace(fold=1, seed=1)})
+
+
+def data_key(config, **more):
+    """Return a key that is the same for runs that read the same utterances (and share `more`)."""
+    return tuple((config.reading | more).values())

@@ -1,0 +1,329 @@
+"""A study's finished runs in one folder of few text files, which can be committed, checked and read without the runs.
+
+- ``study.yaml``: the study file, unchanged;
+- ``runs.jsonl``: a line a run, sorted by id: ``run`` (the id), ``config``, ``metrics``, ``provenance``, ``environment`` and
+  ``sha256``, the digests of the predictions.csv and history.csv in the run's own folder;
+- ``common.json``: ``environments``, the parts of the provenance that many runs share, each kept once, and ``folds`` of each
+  corpus, because a study file may just say "all";
+- ``predictions.csv`` and ``history.csv`` of all runs; ``run`` holds the id. A class that a run does not have is empty;
+- ``SHA256SUMS``.
+
+Everything but the notebooks can be had back: a run's two tables byte for byte, the rest by value.
+"""
+
+import dataclasses
+import glob
+import hashlib
+import json
+import math
+import shutil
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from sermodules import metrics
+from sermodules.config import RunConfig
+from sermodules.errors import SermodulesError, StoreError
+from sermodules.runs import store
+from sermodules.study import grid
+
+FILES = ("study.yaml", "runs.jsonl", "common.json", "predictions.csv", "history.csv")
+
+#: The parts of a run's provenance that other runs share.
+SHARED = ("backend", "code", "commit", "corpus_digest", "machine", "uncommitted_changes", "versions")
+
+_EQUAL = 1e-12  # scores are shares; another numpy may sum in another order
+_ROUNDED = 1e-8  # history.csv has eight decimals
+
+
+def publish(study, source, out, folder, replace=False):
+    """Put the finished runs of a study into one folder, together with those that it holds already.
+
+    The folder is written whole or not at all, and checked by `verify` before it appears. The same runs give the same bytes.
+    Other files in the folder, such as a README, stay.
+
+    Parameters
+    ----------
+    study : Study
+        With all of its folds.
+    source : path
+        The file from which the study was read; it is copied.
+    out : path
+        The folder of runs.
+    folder : path
+        Made if it is not there.
+    replace : bool
+        What is published already gives way: a run with other predictions is replaced, a run that the study does not have is
+        left out. Otherwise either is an error.
+
+    Returns
+    -------
+    list of str
+        The ids of the runs that were added or replaced. A published run with the same predictions stays as it is.
+
+    Raises
+    ------
+    SermodulesError
+        If a run is altered, incomplete, not of this study, or published with other predictions; if there is no run; or if
+        the folder cannot be read or written. Nothing is changed then.
+    """
+    source, out, folder = Path(source), Path(out), Path(folder).resolve()
+    try:
+        _recover(folder)
+        there = folder.is_dir() and any((folder / name).exists() for name in (*FILES, store.SUMS))
+        before, found = _read(folder)[0] if there else {}, _finished(study, out)
+        differing = {name for name in found.keys() & before if _digest(found[name]) != _digest(before[name])}
+        foreign = {name for name in before if before[name][0].config not in set(study.configs)}
+        if (differing or foreign) and not replace:
+            lines = [f"{name}: published with other predictions" for name in sorted(differing)]
+            lines += [f"{name}: published, but not a run of the study {study.name}" for name in sorted(foreign)]
+            raise StoreError("\n".join([*lines, "Publish to another folder, or replace what is there (--replace)."]))
+        kept = {name: run for name, run in before.items() if name not in differing | foreign}
+        if not (runs := found | kept):
+            raise StoreError(f"no run of the study {study.name} is finished in {out}: run the study first")
+        _write(study, source.read_bytes(), dict(sorted(runs.items())), folder)
+    except OSError as error:
+        raise StoreError(f"cannot publish to {folder}: {error}. Nothing was changed.") from error
+    return sorted(found.keys() - kept)
+
+
+def plan(folder, folds=None, seeds=None):
+    """Return the `Study` that the folder holds, with the folds that it had when it was published.
+
+    Parameters
+    ----------
+    folder : path
+    folds, seeds : list of int, optional
+        Only these.
+
+    Raises
+    ------
+    SermodulesError
+        If the folder is missing, half written or altered.
+    """
+    study = _read(folder)[1]
+    configs = [c for c in study.configs if (not folds or c.fold in folds) and (not seeds or c.seed in seeds)]
+    return dataclasses.replace(study, configs=tuple(configs))
+
+
+def load(folder):
+    """Return the published runs as `RunResult`, in the order of the study's grid; raise as `plan` does."""
+    runs, study = _read(folder)
+    places = {config: place for place, config in enumerate(study.configs)}
+    return sorted((result for result, _ in runs.values()), key=lambda result: places.get(result.config, len(places)))
+
+
+def missing(folder):
+    """Return the configurations of the study that have no run in the folder, in the order of its grid."""
+    runs, study = _read(folder)
+    published = {result.config for result, _ in runs.values()}
+    return [config for config in study.configs if config not in published]
+
+
+def verify(folder):
+    """Say what is wrong with a published study.
+
+    Every digest, run id and score is computed anew: the scores of each run from its predictions, the validation UAR from its
+    history. A run that is not published yet is no problem; see `missing`.
+
+    Returns
+    -------
+    list of str
+        One line a problem.
+    """
+    try:
+        runs, study = _read(folder)
+    except SermodulesError as error:
+        return str(error).splitlines()
+    planned = set(study.configs)
+    return [f"{name}: {line}" for name, run in runs.items() for line in _problems(name, *run, planned)]
+
+
+# --- reading. A run is a pair: its RunResult, and the digests of its tables.
+
+
+def _sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest(run):
+    return run[1]["predictions.csv"]
+
+
+def _read(folder):
+    """Check the files; return the runs by id, and the study."""
+    folder = Path(folder)
+    if not (folder / store.SUMS).is_file():
+        raise StoreError(f"{folder}: not a published study, or only a part of one: there is no {store.SUMS}")
+    listed = (folder / store.SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    files = {name: (folder / name).read_bytes() for name in FILES if (folder / name).is_file()}
+    right = [name for name in files if f"{_sha256(files[name])}  {name}" in listed]
+    if wrong := [name for name in FILES if name not in right]:
+        hint = "is missing or not what was written: restore it, for example with git"
+        raise StoreError("\n".join(f"{folder}: {name} {hint}" for name in wrong))
+    if len(listed) > len(FILES):
+        raise StoreError(f"{folder}: {store.SUMS} lists strange files")
+    try:
+        common = json.loads(files["common.json"])
+        folds = {corpus: {*numbers} for corpus, numbers in common["folds"].items()}
+        records = [json.loads(line) for line in files["runs.jsonl"].splitlines()]
+        tables = _tables(folder)
+        runs = {record["run"]: _run(record, common["environments"], tables) for record in records}
+        if len(runs) < len(records) or any(table.keys() - runs for table in tables.values()):
+            raise ValueError("runs.jsonl holds a run twice, or lacks one that the tables have")
+        study = grid.load(folder / "study.yaml", list({*()}.union(*folds.values())))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        text = f"{type(error).__name__}: {error}"
+        raise StoreError(f"{folder}: not what `sermodules study publish` writes: {text}") from error
+    configs = [config for config in study.configs if config.fold in folds.get(config.corpus, ())]
+    return runs, dataclasses.replace(study, configs=tuple(configs))
+
+
+def _tables(folder):
+    """Return the rows of each run, by file and id."""
+    path = folder / "predictions.csv"
+    types = dict.fromkeys(("run", *store.TEXTS), str)
+    empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in types}
+    predictions = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=empty)
+    tables = {"predictions.csv": predictions, "history.csv": pd.read_csv(folder / "history.csv", dtype={"run": str})}
+    return {
+        name: {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in table.groupby("run")}
+        for name, table in tables.items()
+    }
+
+
+def _run(record, environments, tables):
+    predictions, history = (table[record["run"]] for table in tables.values())
+    result = store.RunResult(
+        config=RunConfig.from_json(json.dumps(record["config"])),
+        predictions=predictions[[*store.TEXTS, *record["metrics"]["classes"]]],
+        history=history,
+        metrics=record["metrics"],
+        provenance=record["provenance"] | environments[record["environment"]],
+    )
+    return result, {name: record["sha256"][name] for name in tables}
+
+
+# --- checking
+
+
+def _problems(name, result, digests, planned):
+    """Yield what is wrong with a run."""
+    predictions = result.predictions
+    if result.config.run_id != name:
+        yield f"its config is that of {result.config.run_id}"
+    if result.config not in planned:
+        yield "the study has no such run"
+    for table, frame in (("predictions.csv", predictions), ("history.csv", result.history)):
+        if _sha256(_csv(frame).encode()) != digests[table]:
+            yield f"{table} does not hold what the run wrote"
+    try:
+        yield from _wrong_scores(result.metrics, predictions, result.history)
+    except (KeyError, ValueError, TypeError) as error:
+        yield f"cannot be scored: {type(error).__name__}: {error}"
+
+
+def _wrong_scores(stored, predictions, history):
+    """Yield what the predictions do not give; a score that came after the run was stored is not missed."""
+    computed = metrics.summarise(predictions["true"], predictions["predicted"], stored["classes"])
+    yield from (f"{key} is missing" for key in ("uar", "wa", "recalls", "confusion", "n") if key not in stored)
+    for key, value in computed.items():
+        if key in stored and not _same(stored[key], value):
+            yield f"{key} is {stored[key]}, but the predictions give {value}"
+    speakers = sorted({*predictions["speaker"]})
+    if "test_speaker" in stored and speakers != [stored["test_speaker"]]:
+        yield f"test_speaker is {stored['test_speaker']}, but the predictions are of {', '.join(speakers)}"
+    if "val_uar" in stored:
+        value = float(history.set_index("epoch")["val_uar"][stored["best_epoch"]])
+        if not _same(stored["val_uar"], value, _ROUNDED):
+            yield f"val_uar is {stored['val_uar']}, but the history gives {value}"
+
+
+def _same(stored, value, tolerance=_EQUAL):
+    if isinstance(value, dict):
+        return stored.keys() == value.keys() and all(_same(stored[key], value[key], tolerance) for key in value)
+    if isinstance(value, float):
+        return math.isclose(stored, value, rel_tol=0, abs_tol=tolerance)
+    return stored == value
+
+
+# --- writing
+
+
+def _finished(study, out):
+    """Return the finished runs of the study by id; refuse all if one is altered, incomplete or another run."""
+    folders = {config: out / config.run_id for config in study.configs if (out / config.run_id).exists()}
+    if problems := [line for folder in folders.values() for line in store.verify(folder)]:
+        raise StoreError(
+            "\n".join([*problems, f"Delete these runs in {out} and run the study again; then publish it."])
+        )
+    runs = {}
+    for config, folder in folders.items():
+        digests = {name: _sha256((folder / name).read_bytes()) for name in ("predictions.csv", "history.csv")}
+        runs[config.run_id] = store.load(folder), digests
+    return runs
+
+
+def _csv(table):
+    return table.to_csv(index=False, float_format="%.8f", lineterminator="\n")
+
+
+def _json(value, **options):
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, **options) + "\n"
+
+
+def _texts(study, runs):
+    """Return the text of each file but study.yaml."""
+    folds, environments, lines = {}, {}, ""
+    for config in study.configs:
+        folds.setdefault(config.corpus, set()).add(config.fold)
+    for name, (result, digests) in runs.items():
+        shared = {key: value for key, value in result.provenance.items() if key in SHARED}
+        own = {key: value for key, value in result.provenance.items() if key not in SHARED}
+        environment = _sha256(_json(shared).encode())[:12]
+        environments[environment] = shared
+        record = {"run": name, "config": result.config.record(), "metrics": result.metrics, "provenance": own}
+        lines += _json(record | {"environment": environment, "sha256": digests}, separators=(",", ":"))
+    common = {"environments": environments, "folds": {corpus: sorted(numbers) for corpus, numbers in folds.items()}}
+    tables = {
+        f"{kind}.csv": pd.concat({name: getattr(result, kind) for name, (result, _) in runs.items()}, names=["run"])
+        for kind in ("predictions", "history")
+    }
+    texts = {name: _csv(table.reset_index(level="run")) for name, table in tables.items()}
+    return {"runs.jsonl": lines, "common.json": _json(common, indent=1)} | texts
+
+
+def _write(study, source, runs, folder):
+    """Write and check a hidden folder, then give it the name."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        if folder.exists():
+            shutil.copytree(folder, staging, ignore=shutil.ignore_patterns(*FILES, store.SUMS), dirs_exist_ok=True)
+        staging.chmod(0o755)
+        data = {"study.yaml": source} | {name: text.encode() for name, text in _texts(study, runs).items()}
+        data[store.SUMS] = "".join(f"{_sha256(data[name])}  {name}\n" for name in FILES).encode()
+        for name, content in data.items():
+            (staging / name).write_bytes(content)
+        if problems := verify(staging):
+            raise StoreError("\n".join([*problems, f"These runs cannot be published; {folder} is as it was."]))
+        if plan(staging).configs != study.configs:
+            raise StoreError(f"the study file does not give the runs of the study {study.name}; {folder} is as it was")
+        if folder.exists():
+            folder.rename(_aside(folder))
+        staging.rename(folder)
+    finally:
+        _recover(folder)
+
+
+def _aside(folder):
+    return folder.with_name(f".{folder.name}.before")
+
+
+def _recover(folder):
+    """Bring back what a killed `publish` moved aside, and remove what else it left."""
+    if _aside(folder).exists() and not folder.exists():
+        _aside(folder).rename(folder)
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*"):
+        shutil.rmtree(left, ignore_errors=True)

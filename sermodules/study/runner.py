@@ -1,0 +1,151 @@
+"""A warm process that does one run after the other: ``python -m sermodules.study.runner``.
+
+It imports TensorFlow once. Nothing else happens in it: a worker of a cluster draws random numbers of its own, and in one
+process with it the initial weights of a network would not depend on the seed alone. Orders come as lines of JSON on its
+standard input, and it ends when that ends, so it does not outlive who started it.
+"""
+
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from pathlib import Path
+
+from sermodules.config import RunConfig
+
+#: Seconds without an order after which the process ends: its driver may have been killed, and who started it lives on.
+IDLE = 600
+
+
+class RunnerDied(Exception):
+    """The process ended before its run did."""
+
+
+class Runner:
+    """The side of the runner that gives the orders.
+
+    Parameters
+    ----------
+    threads : int
+        For all runs: TensorFlow cannot change it within a process.
+    """
+
+    def __init__(self, threads):
+        self.threads = threads
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sermodules.study.runner"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            encoding="utf-8",
+        )  # fmt: skip
+
+    def run(self, config, folder, notebook=None):
+        """Do one run.
+
+        Parameters
+        ----------
+        config : RunConfig
+        folder : path
+            Where the run's folder is written, and ``run.ipynb``, if there is a notebook.
+        notebook : str, optional
+            The notebook to run by papermill, as JSON; without it `sermodules.runs.run` is called.
+
+        Returns
+        -------
+        dict
+            Empty if all went well; else ``error`` and ``traceback``.
+
+        Raises
+        ------
+        RunnerDied
+            If the process ends before the run does.
+        """
+        order = {"config": config.to_dict(), "folder": str(folder), "notebook": notebook}
+        try:
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+        except (OSError, ValueError):
+            answer = ""
+        if not answer.endswith("\n"):
+            self.stop()
+            raise RunnerDied
+        return json.loads(answer)
+
+    def stop(self):
+        """End the process at once."""
+        self.process.kill()
+        self.process.wait()
+
+
+def do(config, folder, notebook=None):
+    """Do one run in this process; see `Runner.run`."""
+    from papermill.exceptions import PapermillExecutionError
+
+    from sermodules.models.backend import keras
+
+    try:
+        _do(config, Path(folder), notebook)
+    except PapermillExecutionError as error:
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))  # without its colours
+        return {"error": f"{error.ename}: {error.evalue}", "traceback": plain}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+    finally:
+        keras.utils.clear_session(free_memory=True)
+    return {}
+
+
+def _do(config, folder, notebook):
+    import papermill
+
+    from sermodules import runs
+    from sermodules.study import notebook as notebooks
+
+    if notebook is None:
+        runs.run(config, folder, report=False)
+        return
+    source = folder / "source.ipynb"
+    source.write_text(notebook, encoding="utf-8")
+    papermill.execute_notebook(
+        source, folder / "run.ipynb", parameters=config.to_dict() | {"out": str(folder)},
+        progress_bar=False, log_output=False, kernel_name="python3", engine_name=notebooks.NAME,
+    )  # fmt: skip
+
+
+def _orders():
+    """Yield the orders; end the process if none has come for long, and, even in a run, if whoever gives them is gone."""
+    lines = queue.SimpleQueue()
+
+    def read():
+        for line in sys.stdin:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            yield json.loads(lines.get(timeout=IDLE))
+        except queue.Empty:
+            os._exit(0)
+
+
+def main():
+    """Take orders until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)  # whatever else is printed must not get between the answers
+        orders = _orders()
+        from sermodules.runs import steps  # noqa: F401
+        from sermodules.study import notebook  # noqa: F401
+
+        for order in orders:
+            answers.write(json.dumps(do(RunConfig(**order["config"]), order["folder"], order["notebook"])) + "\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    main()
