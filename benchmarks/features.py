@@ -48,7 +48,7 @@ def with_librosa(path):
     signal, _ = librosa.load(path, sr=SAMPLE_RATE)
     ends = (features.N_FFT - features.FRAME) // 2  # librosa's frames have the length of the transform
     power = librosa.feature.melspectrogram(
-        y=np.pad(signal, ends), sr=SAMPLE_RATE, n_fft=features.N_FFT, hop_length=features.HOP, win_length=features.FRAME,
+        y=np.pad(signal, ends), sr=SAMPLE_RATE, n_fft=features.N_FFT, hop_length=features.FRAME_HOP, win_length=features.FRAME,
         window=np.hamming(features.FRAME), center=False, n_mels=features.BANDS, fmin=features.F_MIN, fmax=features.F_MAX,
         htk=True, norm=None,
     )  # fmt: skip

@@ -143,7 +143,7 @@ def study_status(file, out, folds, seeds, verify):
     click.echo(tabulate(table, headers="keys", showindex=False))
     click.echo(f"{table['done'].sum()} of {table['runs'].sum()} runs are done")
     if state := progress.running(out):
-        left = "" if state["left_s"] is None else f", {state['left_s'] / 60:.0f} min left"
+        left = "" if state["left_s"] is None else f", {progress.clock(state['left_s'])} left"
         click.echo(f"study {state['study']} is running: {state['done']} done, {state['failed']} failed{left}")
         for name in state["running"]:
             click.echo(f"  now: {name}")

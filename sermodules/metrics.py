@@ -66,6 +66,11 @@ def wa(matrix):
     return float(np.trace(matrix.to_numpy()) / total) if total else float("nan")
 
 
+#: The scores of a run: each takes the matrix of `confusion` and returns a share between 0 and 1. One that is added here stands
+#: in every new run's metrics and in every table of scores; runs that were stored before are valid as they are.
+SCORES = {"uar": uar, "wa": wa}
+
+
 def summarise(true, predicted, classes):
     """Return all scores of a set of utterances as plain Python values, ready for JSON.
 
@@ -79,8 +84,7 @@ def summarise(true, predicted, classes):
     matrix = confusion(true, predicted, classes)
     rates = recalls(matrix)
     return {
-        "uar": uar(matrix),
-        "wa": wa(matrix),
+        **{name: score(matrix) for name, score in SCORES.items()},
         "recalls": {name: None if np.isnan(rate) else float(rate) for name, rate in rates.items()},
         "confusion": matrix.to_numpy().tolist(),
         "classes": list(matrix.index),

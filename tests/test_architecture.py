@@ -17,6 +17,7 @@ import sermodules
 PACKAGE = Path(sermodules.__file__).parent
 ROOMS = [
     "errors",
+    "files",
     "paths",
     "metrics",
     "config",

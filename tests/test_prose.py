@@ -144,7 +144,7 @@ LISTED = {
 PHRASES = tuple(phrase for phrases in LISTED.values() for phrase in phrases)
 
 _RATE = audio.SAMPLE_RATE
-_FRAME, _HOP = 1000 * features.FRAME / _RATE, 1000 * features.HOP / _RATE
+_FRAME, _HOP = 1000 * features.FRAME / _RATE, 1000 * features.FRAME_HOP / _RATE
 
 #: Numbers with their units that are constants of the package, or follow from them.
 QUANTITIES = {
@@ -155,7 +155,7 @@ QUANTITIES = {
         (2 * _HOP, "ms"),  # a step after the pooling
         (_FRAME + (dnn_elm.WINDOW - 1) * _HOP, "ms"),
         (1000 * spectrogram.WINDOW / _RATE, "ms"),
-        (segments.FRAMES * features.HOP / _RATE, "s"),
+        (segments.FRAMES * features.FRAME_HOP / _RATE, "s"),
         (audio.MAX_SECONDS, "s"),
         (audio.MAX_SECONDS / 60, "minutes"),
         (_RATE / 1000, "kHz"),

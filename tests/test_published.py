@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 from matplotlib.figure import Figure
 
-from sermodules import metrics, study
+from sermodules import files, metrics, study
 from sermodules.__main__ import main
 from sermodules.config import RunConfig
 from sermodules.config.run import _number
@@ -354,7 +354,7 @@ def test_a_publication_that_breaks_off_changes_nothing(tmp_path, plan, source, f
             return _do(*args)
         raise OSError(28, "No space left on device")
 
-    where = published.tempfile if step == "mkdtemp" else published.shutil if step == "copytree" else Path
+    where = files.tempfile if step == "mkdtemp" else published.shutil if step == "copytree" else Path
     monkeypatch.setattr(where, step.split()[-1], fail)
     with pytest.raises(StoreError, match="No space left on device"):
         published.publish(plan, source, tmp_path / "other", folder, replace=True)

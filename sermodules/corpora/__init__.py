@@ -6,8 +6,6 @@
 import difflib
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock
 
-from sermodules import paths
+from sermodules import files, paths
 from sermodules.corpora import emodb, iemocap, synthetic
 from sermodules.corpora.table import load as load_table
 from sermodules.errors import AudioError, ConfigError, CorpusError
@@ -349,14 +347,10 @@ def _make(corpus):
         with FileLock(data / f".{corpus.name}.lock"):
             if target.is_dir() and any(target.iterdir()):
                 return target  # another process made it while this one waited
-            for left in data.glob(f".{corpus.name}.making-*"):
-                shutil.rmtree(left, ignore_errors=True)  # what an interrupted process left
-            staging = Path(tempfile.mkdtemp(prefix=f".{corpus.name}.making-", dir=data))
-            try:
+            files.remove_staging(data, corpus.name)
+            with files.staging(data, corpus.name) as staging:
                 corpus.make(staging / corpus.name)
                 (staging / corpus.name).rename(target)
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise CorpusError(f"could not make the corpus {corpus.name} in {target}: {error}") from error
     return target
@@ -364,8 +358,7 @@ def _make(corpus):
 
 def _file_digest(path):
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return files.sha256(path)
     except OSError as error:
         return error
 

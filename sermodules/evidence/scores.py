@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from sermodules import metrics
 from sermodules.config import words
 
 
@@ -36,8 +37,9 @@ def _row(result):
         "settings": words.settings(config),
         "speaker": found["test_speaker"],
     }
-    row |= {"uar": 100 * found["uar"], "wa": 100 * found["wa"]}
     counts = pd.DataFrame(found["confusion"], found["classes"], found["classes"], dtype=float)
+    for name, score in metrics.SCORES.items():  # a run that is older than a score has none stored
+        row[name] = 100 * (found[name] if name in found else score(counts))
     totals = counts.sum(axis=1)
     shares = 100 * counts.div(totals.where(totals > 0), axis=0)
     row |= {f"recall_{name}": shares.loc[name, name] for name in shares.index}

@@ -9,14 +9,13 @@ import importlib.metadata
 import json
 import sys
 import warnings
-from pathlib import Path
 
 import joblib
 import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from sermodules import corpora, paths
+from sermodules import corpora, files, paths
 from sermodules.corpora import audio
 from sermodules.errors import AudioError, StoreError
 
@@ -55,7 +54,7 @@ def key(table, modules, libraries=(), **facts):
     except AudioError:
         audio.check(table)  # names the files that are damaged, and not only those that are not there
         raise
-    code = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (__file__, audio.__file__, *modules)]
+    code = [files.sha256(file) for file in (__file__, audio.__file__, *modules)]
     versions = {name: importlib.metadata.version(name) for name in (*LIBRARIES, *libraries)}
     everything = {"content": content, "code": code, "versions": versions, "facts": facts}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
@@ -213,13 +212,8 @@ def computed(table, compute, workers=None):
 
 def _write(file, made):
     """Write arrays, and the key as one more; all or nothing."""
-    staging = file.with_name(f".{file.name}")  # whoever holds the lock writes it anew, so a killed process may leave it
-    try:
-        with staging.open("wb") as opened:
-            np.savez(opened, allow_pickle=False, key=np.array(file.stem), **made)
-        staging.replace(file)
-    finally:
-        staging.unlink(missing_ok=True)
+    with files.whole_file(file) as opened:
+        np.savez(opened, allow_pickle=False, key=np.array(file.stem), **made)
 
 
 def _open(file):

@@ -1,9 +1,7 @@
 """The log-Mels of a whole corpus: extracted once, kept in the cache, and memory-mapped by every run."""
 
-import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from itertools import accumulate
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sermodules import corpora, paths
+from sermodules import corpora, files, paths
 from sermodules.corpora import audio
 from sermodules.errors import AudioError, ConfigError, CorpusError
 from sermodules.features import cache as _cache
@@ -117,15 +115,10 @@ def _kept(table, settings, key, corpus_digest, cache, workers):
 
     def write():
         shutil.rmtree(folder, ignore_errors=True)
-        for left in root.glob(f".{key}.*"):
-            shutil.rmtree(left, ignore_errors=True)  # what an interrupted process left
-        staging = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=root))
-        try:
+        files.remove_staging(root, key)
+        with files.staging(root, key) as staging:
             _write(staging, table, settings, workers)
-            staging.chmod(0o755)
             staging.rename(folder)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
 
     return _cache.kept(root, key, lambda: _open(folder, utterances, corpus_digest), write)
 
@@ -143,7 +136,7 @@ def _write(folder, table, settings, workers):
         _write_header(file, sum(frames.values()))  # numpy leaves room for the length of the first axis
         assert file.tell() == start
     (folder / _INDEX).write_text(json.dumps({"settings": settings, "frames": frames}, indent=1), encoding="utf-8")
-    sums = "".join(f"{_sha256(folder / name)}  {name}\n" for name in (_ARRAY, _INDEX))
+    sums = "".join(f"{files.sha256(folder / name)}  {name}\n" for name in (_ARRAY, _INDEX))
     (folder / _SUMS).write_text(sums, encoding="utf-8")
 
 
@@ -161,7 +154,7 @@ def _open(folder, utterances, corpus_digest):
     if not folder.is_dir():
         return None, ""
     try:
-        sums = "".join(f"{_sha256(folder / name)}  {name}\n" for name in (_ARRAY, _INDEX))
+        sums = "".join(f"{files.sha256(folder / name)}  {name}\n" for name in (_ARRAY, _INDEX))
         if (folder / _SUMS).read_text(encoding="utf-8") != sums:
             return None, f"files in {folder} are not what was written"
         frames = json.loads((folder / _INDEX).read_text(encoding="utf-8"))["frames"]
@@ -171,8 +164,3 @@ def _open(folder, utterances, corpus_digest):
     if list(frames) != utterances or array.shape != (sum(frames.values()), BANDS, CHANNELS) or array.dtype != _ROW:
         return None, f"{folder} does not hold these utterances"
     return Features(folder, frames, array.view(np.ndarray), corpus_digest), ""
-
-
-def _sha256(path):
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

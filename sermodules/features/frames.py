@@ -6,7 +6,7 @@ from scipy.fft import dct
 from sermodules.corpora import audio
 from sermodules.corpora.audio import SAMPLE_RATE
 from sermodules.features import cache, mel
-from sermodules.features.mel import FRAME, HOP
+from sermodules.features.mel import FRAME, FRAME_HOP
 
 #: Cepstral coefficients of a frame: 1 to 12. The zeroth stands for the level, which the log energy holds.
 MFCCS = 12
@@ -50,9 +50,9 @@ def frame_features(signal):
     """
     log_mels = mel.log_mel(signal)
     samples = np.asarray(signal, dtype=np.float64)
-    samples = np.pad(samples, (0, max(0, FRAME - samples.size)))[: FRAME + HOP * (len(log_mels) - 1)]
+    samples = np.pad(samples, (0, max(0, FRAME - samples.size)))[: FRAME + FRAME_HOP * (len(log_mels) - 1)]
     cepstra = dct(log_mels.astype(np.float64), type=2, norm="ortho", axis=1)[:, 1 : MFCCS + 1]
-    power = np.mean(np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP] ** 2, axis=1)
+    power = np.mean(np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::FRAME_HOP] ** 2, axis=1)
     static = np.column_stack([cepstra, np.log(np.maximum(power, _FLOOR)), *pitch(samples)])
     return np.hstack([static, mel.deltas(static)]).astype(np.float32)
 
@@ -90,7 +90,7 @@ def pitch(samples):
     # One sample more at either end: without it a rounding error may cost the last frame. It moves no frame.
     sound = parselmouth.Sound(np.pad(np.asarray(samples, dtype=np.float64), reach + 1), SAMPLE_RATE)
     found = sound.to_pitch_ac(
-        time_step=HOP / SAMPLE_RATE,
+        time_step=FRAME_HOP / SAMPLE_RATE,
         pitch_floor=PITCH_FLOOR, pitch_ceiling=PITCH_CEILING,
         silence_threshold=PITCH_THRESHOLD, voicing_threshold=PITCH_THRESHOLD,
     ).selected_array  # fmt: skip

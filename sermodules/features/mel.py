@@ -11,7 +11,7 @@ from sermodules.errors import AudioError, ConfigError
 #: Samples of a frame: 25 ms.
 FRAME = 400
 #: Samples from the start of a frame to the start of the next: 10 ms.
-HOP = 160
+FRAME_HOP = 160
 #: Length of the Fourier transform; a frame is filled up to it with zeros.
 N_FFT = 512
 #: Number of Mel bands. They lie between `F_MIN` and `F_MAX`.
@@ -80,7 +80,7 @@ def log_mel(signal, sample_rate=SAMPLE_RATE, *, frontend="htk", window="hamming"
     signal = checked(signal, sample_rate)
     check_settings(frontend=frontend, window=window)
     signal = np.pad(signal, (0, max(0, FRAME - signal.size)))
-    frames = np.lib.stride_tricks.sliding_window_view(signal, FRAME)[::HOP]
+    frames = np.lib.stride_tricks.sliding_window_view(signal, FRAME)[::FRAME_HOP]
     taper, filters = WINDOWS[window](FRAME), _sparse_filters(frontend)
     result = np.empty((len(frames), BANDS), np.float32)
     for start in range(0, len(frames), _BLOCK):

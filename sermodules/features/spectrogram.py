@@ -6,7 +6,7 @@ from sermodules.corpora import audio
 from sermodules.corpora.audio import SAMPLE_RATE
 from sermodules.features import cache, mel
 
-#: Samples of a frame (40 ms), which is also the length of its Fourier transform. Frames begin every 10 ms (`features.HOP`).
+#: Samples of a frame (40 ms), which is also the length of its Fourier transform. Frames begin every 10 ms (`mel.FRAME_HOP`).
 WINDOW = 640
 #: Hz from one bin of the spectrum to the next.
 BIN = SAMPLE_RATE / WINDOW
@@ -41,7 +41,7 @@ def log_spectrogram(signal, sample_rate=SAMPLE_RATE):
     """
     signal = mel.checked(signal, sample_rate)
     signal = np.pad(signal, (0, max(0, WINDOW - signal.size)))
-    frames = np.lib.stride_tricks.sliding_window_view(signal, WINDOW)[:: mel.HOP]
+    frames = np.lib.stride_tricks.sliding_window_view(signal, WINDOW)[:: mel.FRAME_HOP]
     spectrum = np.fft.rfft(frames * np.hamming(WINDOW))[:, :KEPT]
     return np.log(np.maximum(spectrum.real**2 + spectrum.imag**2, mel.FLOOR)).astype(np.float32)
 

@@ -129,7 +129,7 @@ def whole_utterances(table):
         does not know the duration.
     """
     samples = (table["duration"].fillna(0) * SAMPLE_RATE).round().astype(int)
-    frames = 1 + (samples - features.FRAME).clip(lower=0) // features.HOP
+    frames = 1 + (samples - features.FRAME).clip(lower=0) // features.FRAME_HOP
     rows = table[["utterance", "speaker", "gender", "emotion"]].reset_index(drop=True)
     rows.insert(1, "start", 0)
     rows.insert(2, "frames", frames.to_numpy())

@@ -7,8 +7,12 @@ import pandas as pd
 
 from sermodules.features import BANDS, CHANNELS
 
-FRAMES = 300  # 3 s at a 10 ms shift
-DENSE_HOP = 100  # of ACRNN's code
+#: Frames of a segment: 3 s, one every 10 ms.
+FRAMES = 300
+#: Frames from the start of a segment to the start of the next: they do not overlap.
+HOP = FRAMES
+#: The same where ACRNN's code cuts `happy` in training.
+DENSE_HOP = 100
 
 
 def starts(frames, segmentation="padded_tail", dense=False):
@@ -36,9 +40,9 @@ def starts(frames, segmentation="padded_tail", dense=False):
     if frames <= FRAMES:
         return [0]
     if segmentation == "padded_tail":
-        return list(range(0, frames, FRAMES))
+        return list(range(0, frames, HOP))
     if segmentation == "drop_tail":
-        return list(range(0, frames - FRAMES + 1, FRAMES))
+        return list(range(0, frames - FRAMES + 1, HOP))
     if segmentation == "acrnn_code" and dense:
         return list(range(0, frames - FRAMES + 1, DENSE_HOP))
     if segmentation in ("first_last", "acrnn_code"):

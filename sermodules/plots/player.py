@@ -19,14 +19,14 @@ from matplotlib.image import imsave
 
 from sermodules.corpora.audio import SAMPLE_RATE
 from sermodules.errors import AudioError, ConfigError
-from sermodules.features import FRAME, HOP
+from sermodules.features import FRAME, FRAME_HOP
 from sermodules.folds.segments import FRAMES
 from sermodules.plots import CONFIGURATION_COLOURS
 
 #: Length of the sound of one step (s).
 PIECE = 0.08
 
-_SECONDS = FRAMES * HOP / SAMPLE_RATE
+_SECONDS = FRAMES * FRAME_HOP / SAMPLE_RATE
 # Colour and dashes of a network's line: those of `plots.plot_weights`.
 _LINES = tuple(zip((CONFIGURATION_COLOURS[i] for i in (0, 3, 1, 5)), ("none", "6 3", "8 3 2 3", "2 3"), strict=True))
 
@@ -148,7 +148,7 @@ def attention_player(signal, log_mel, weights, windows=None, *, start=0, title="
     windows = {str(name): np.asarray(values, dtype=np.float64) for name, values in (windows or {}).items()}
     _check_weights(weights, windows)
     samples = int(_SECONDS * SAMPLE_RATE)
-    sound = signal[start * HOP :][:samples] / max(np.abs(signal).max(), np.finfo(np.float32).tiny)
+    sound = signal[start * FRAME_HOP :][:samples] / max(np.abs(signal).max(), np.finfo(np.float32).tiny)
     sound = np.pad(sound, (0, samples - len(sound)))
     return AttentionPlayer(str(title), sound, log_mel[start : start + FRAMES], weights, windows)
 
@@ -165,7 +165,7 @@ def _checked_signal(signal):
 
 def _checked_log_mel(log_mel, signal, start):
     log_mel = np.asarray(log_mel)
-    frames = 1 + max(0, len(signal) - FRAME) // HOP
+    frames = 1 + max(0, len(signal) - FRAME) // FRAME_HOP
     if log_mel.ndim != 2 or len(log_mel) != frames:
         raise ConfigError(
             f"log_mel has shape {log_mel.shape}, but the signal has {frames} frames: give the log-Mels of the whole utterance,"
@@ -222,7 +222,9 @@ def _data(player):
         "seconds": _SECONDS / player.steps,
         "end": player.end,
         "piece": PIECE,
-        "middle": ((FRAMES // player.steps - 1) * HOP + FRAME) / 2 / SAMPLE_RATE,  # of the samples that a step holds
+        "middle": ((FRAMES // player.steps - 1) * FRAME_HOP + FRAME)
+        / 2
+        / SAMPLE_RATE,  # of the samples that a step holds
         "weights": [(name, np.round(player.steps * values, 4).tolist()) for name, values in player.weights.items()],
         "windows": [_window_data(values) for values in player.windows.values()],
     }

@@ -1,14 +1,12 @@
 """A run's folder: written whole or not at all, and checked when it is read."""
 
-import hashlib
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
+from sermodules import files
 from sermodules.config import RunConfig
 from sermodules.errors import StoreError
 
@@ -57,13 +55,9 @@ def _texts(result):
     }
 
 
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _write_sums(folder):
     names = [name for name in (*FILES, NOTEBOOK) if (folder / name).is_file()]
-    (folder / SUMS).write_text("".join(f"{_sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
+    (folder / SUMS).write_text("".join(f"{files.sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
 
 
 def save(result, out):
@@ -95,12 +89,12 @@ def save(result, out):
     return _publish(fill, result.config.run_id, out)
 
 
-def write(files, config, out):
+def write(contents, config, out):
     """Write a run that came from elsewhere.
 
     Parameters
     ----------
-    files : dict of str to bytes
+    contents : dict of str to bytes
         The files of a run's folder by name, as `save` wrote them, and perhaps ``run.ipynb``.
     config : RunConfig
         The run that was asked for.
@@ -117,16 +111,16 @@ def write(files, config, out):
     StoreError
         If a file is missing or it is another run, or the folder cannot be written.
     """
-    missing = [name for name in FILES if name not in files]
+    missing = [name for name in FILES if name not in contents]
     if missing:
         raise StoreError(f"{config.run_id}: the worker sent no {', '.join(missing)}")
-    if RunConfig.from_json(files["config.json"].decode()) != config:
+    if RunConfig.from_json(contents["config.json"].decode()) != config:
         raise StoreError(f"{config.run_id}: the worker sent another run")
 
     def fill(staging):
         for name in (*FILES, NOTEBOOK):
-            if name in files:
-                (staging / name).write_bytes(files[name])
+            if name in contents:
+                (staging / name).write_bytes(contents[name])
 
     return _publish(fill, config.run_id, out)
 
@@ -136,28 +130,32 @@ def _publish(fill, run_id, out):
     out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{run_id}.", dir=out))
     except OSError as error:
         raise StoreError(f"cannot write runs to {out}: {error}. Pass another folder as `out`.") from error
     try:
-        fill(staging)
-        _write_sums(staging)
-        staging.chmod(0o755)
-        for count in range(1, 1000):
-            target = out / (run_id + (f"~{count}" if count > 1 else ""))
-            if not target.exists():
-                try:
-                    return staging.rename(target)
-                except OSError:
-                    if not target.exists():  # else another process was quicker: look at what it wrote
-                        raise
-            if is_done(target) and _sha256(target / "predictions.csv") == _sha256(staging / "predictions.csv"):
-                return target
-        raise StoreError(f"{out} holds 999 differing results of the run {run_id}: move them away.")
+        with files.staging(out, run_id) as staging:
+            fill(staging)
+            _write_sums(staging)
+            return _name(staging, run_id, out)
     except OSError as error:
-        raise StoreError(f"could not write the run to {out}: {error}. Nothing was left under its name.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        raise StoreError(
+            f"could not write the run to {out}: {error}. Nothing was left under its name. Pass another folder as `out`."
+        ) from error
+
+
+def _name(staging, run_id, out):
+    """Give a filled folder the run's name, or a name beside it if other predictions have that one."""
+    for count in range(1, 1000):
+        target = out / (run_id + (f"~{count}" if count > 1 else ""))
+        if not target.exists():
+            try:
+                return staging.rename(target)
+            except OSError:
+                if not target.exists():  # else another process was quicker: look at what it wrote
+                    raise
+        if is_done(target) and files.sha256(target / "predictions.csv") == files.sha256(staging / "predictions.csv"):
+            return target
+    raise StoreError(f"{out} holds 999 differing results of the run {run_id}: move them away.")
 
 
 def verify(folder):
@@ -189,7 +187,7 @@ def verify(folder):
             problems.append(f"{folder.name}: {SUMS} lists a strange file, {name!r}")
         elif not path.is_file():
             problems.append(f"{folder.name}: {name} is missing")
-        elif _sha256(path) != digest:
+        elif files.sha256(path) != digest:
             problems.append(f"{folder.name}: {name} is not what was written")
     return problems
 

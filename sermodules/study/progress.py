@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from sermodules import files
 from sermodules.config import RunConfig, words
 from sermodules.paths import runs_root
 from sermodules.runs import store
@@ -45,7 +46,7 @@ class Progress:
         self.done += 1
         self.busy += sum(result.provenance["seconds"].values()) - result.provenance.get("reused_seconds", 0.0)
         self.last = f"UAR {100 * result.metrics['uar']:.1f} %"
-        self.tell(head + f"{self.last}, {answer['seconds']:.0f} s, {_clock(self._left())} left")
+        self.tell(head + f"{self.last}, {answer['seconds']:.0f} s, {clock(self._left())} left")
 
     def _left(self):
         return (time.perf_counter() - self.began) / max(self.count, 1) * (self.missing - self.count)
@@ -58,10 +59,8 @@ class Progress:
             return
         self.shown = dict(state)
         state["left_s"] = round(self._left()) if self.count else None
-        with contextlib.suppress(OSError):
-            staged = self.out / f"{STATE}.new"
-            staged.write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
-            staged.replace(self.out / STATE)
+        with contextlib.suppress(OSError), files.whole_file(self.out / STATE, "w", encoding="utf-8") as file:
+            file.write(json.dumps(state, ensure_ascii=False))
         if self.watch:
             self.watch(state)
 
@@ -74,7 +73,8 @@ class Progress:
         self.tell(line)
 
 
-def _clock(seconds):
+def clock(seconds):
+    """Write a time that is left, such as "2 h 05 min": in the log, and in what `status` shows."""
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
 

@@ -12,17 +12,15 @@ Everything but the notebooks can be had back: a run's two tables byte for byte, 
 """
 
 import dataclasses
-import glob
 import hashlib
 import json
 import math
 import shutil
-import tempfile
 from pathlib import Path
 
 import pandas as pd
 
-from sermodules import metrics
+from sermodules import files, metrics
 from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.runs import store
@@ -157,17 +155,17 @@ def _read(folder):
     if not (folder / store.SUMS).is_file():
         raise StoreError(f"{folder}: not a published study, or only a part of one: there is no {store.SUMS}")
     listed = (folder / store.SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
-    files = {name: (folder / name).read_bytes() for name in FILES if (folder / name).is_file()}
-    right = [name for name in files if f"{_sha256(files[name])}  {name}" in listed]
+    held = {name: (folder / name).read_bytes() for name in FILES if (folder / name).is_file()}
+    right = [name for name in held if f"{_sha256(held[name])}  {name}" in listed]
     if wrong := [name for name in FILES if name not in right]:
         hint = "is missing or not what was written: restore it, for example with git"
         raise StoreError("\n".join(f"{folder}: {name} {hint}" for name in wrong))
     if len(listed) > len(FILES):
         raise StoreError(f"{folder}: {store.SUMS} lists strange files")
     try:
-        common = json.loads(files["common.json"])
+        common = json.loads(held["common.json"])
         folds = {corpus: {*numbers} for corpus, numbers in common["folds"].items()}
-        records = [json.loads(line) for line in files["runs.jsonl"].splitlines()]
+        records = [json.loads(line) for line in held["runs.jsonl"].splitlines()]
         tables = _tables(folder)
         runs = {record["run"]: _run(record, common["environments"], tables) for record in records}
         if len(runs) < len(records) or any(table.keys() - runs for table in tables.values()):
@@ -297,22 +295,23 @@ def _texts(study, runs):
 def _write(study, source, runs, folder):
     """Write and check a hidden folder, then give it the name."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        if folder.exists():
-            shutil.copytree(folder, staging, ignore=shutil.ignore_patterns(*FILES, store.SUMS), dirs_exist_ok=True)
-        staging.chmod(0o755)
-        data = {"study.yaml": source} | {name: text.encode() for name, text in _texts(study, runs).items()}
-        data[store.SUMS] = "".join(f"{_sha256(data[name])}  {name}\n" for name in FILES).encode()
-        for name, content in data.items():
-            (staging / name).write_bytes(content)
-        if problems := verify(staging):
-            raise StoreError("\n".join([*problems, f"These runs cannot be published; {folder} is as it was."]))
-        if plan(staging).configs != study.configs:
-            raise StoreError(f"the study file does not give the runs of the study {study.name}; {folder} is as it was")
-        if folder.exists():
-            folder.rename(_aside(folder))
-        staging.rename(folder)
+        with files.staging(folder.parent, folder.name) as staging:
+            if folder.exists():
+                shutil.copytree(folder, staging, ignore=shutil.ignore_patterns(*FILES, store.SUMS), dirs_exist_ok=True)
+            data = {"study.yaml": source} | {name: text.encode() for name, text in _texts(study, runs).items()}
+            data[store.SUMS] = "".join(f"{_sha256(data[name])}  {name}\n" for name in FILES).encode()
+            for name, content in data.items():
+                (staging / name).write_bytes(content)
+            if problems := verify(staging):
+                raise StoreError("\n".join([*problems, f"These runs cannot be published; {folder} is as it was."]))
+            if plan(staging).configs != study.configs:
+                raise StoreError(
+                    f"the study file does not give the runs of the study {study.name}; {folder} is as it was"
+                )
+            if folder.exists():
+                folder.rename(_aside(folder))
+            staging.rename(folder)
     finally:
         _recover(folder)
 
@@ -325,5 +324,4 @@ def _recover(folder):
     """Bring back what a killed `publish` moved aside, and remove what else it left."""
     if _aside(folder).exists() and not folder.exists():
         _aside(folder).rename(folder)
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*"):
-        shutil.rmtree(left, ignore_errors=True)
+    files.remove_staging(folder.parent, folder.name)

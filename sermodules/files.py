@@ -1,0 +1,72 @@
+"""Files and folders that are there whole or not at all, and their digests."""
+
+import contextlib
+import glob
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+
+def sha256(path):
+    """Return the SHA-256 of a file's bytes, 64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "empty")
+    ...     file.touch()
+    ...     sha256(file)[:8]
+    'e3b0c442'
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def staging(parent, name):
+    """Give a hidden folder to fill, which the caller then gives its name; what is not renamed is removed at the end.
+
+    Parameters
+    ----------
+    parent : pathlib.Path
+        Must be there.
+    name : str
+        Whose folder it will be.
+
+    Yields
+    ------
+    pathlib.Path
+        ``parent/.name.XXXXXXXX``, on the same disk as the name that it will get.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
+    try:
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_staging(parent, name):
+    """Remove what killed processes left of `staging`. Only whoever holds a lock on the name may do so."""
+    for left in Path(parent).glob(f".{glob.escape(name)}.*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def whole_file(path, mode="wb", **options):
+    """Open a hidden file to write, which gets the name `path` when the block ends without an error.
+
+    Whoever writes must be alone (hold a lock): the hidden file always has the same name, so a killed process leaves one.
+    """
+    path = Path(path)
+    hidden = path.with_name(f".{path.name}.new")
+    try:
+        with hidden.open(mode, **options) as file:
+            yield file
+        hidden.replace(path)
+    finally:
+        hidden.unlink(missing_ok=True)
