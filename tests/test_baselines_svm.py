@@ -26,7 +26,6 @@ from sermodules.errors import AudioError, ConfigError, TrainingError
 from sermodules.features import functionals
 from sermodules.folds import protocol
 from sermodules.folds.parts import FoldData, Part, whole_utterances
-from sermodules.models.baselines import svm
 from sermodules.runs import store
 
 pytest.importorskip("opensmile", reason="openSMILE is not installed: pip install opensmile==2.6.0")
@@ -178,7 +177,7 @@ def test_openSMILE_that_is_not_installed(tones, monkeypatch):
 
 def test_openSMILE_that_aborts(recordings, own, monkeypatch):
     monkeypatch.setattr(
-        svm, "_CHILD", "import os, sys; print('malloc(): bad', file=sys.stderr, flush=True); os.abort()"
+        functionals, "_CHILD", "import os, sys; print('malloc(): bad', file=sys.stderr, flush=True); os.abort()"
     )
     with pytest.raises(TrainingError, match=r"exit status -6\): malloc\(\): bad\. No functionals were stored"):
         functionals.functionals(recordings, "eGeMAPSv02")

@@ -204,7 +204,7 @@ def test_processes_that_are_killed_and_that_come_at_once(root):
     killed = start(0, "killed")
     killed.communicate(timeout=120)
     assert killed.returncode == -signals.SIGKILL
-    assert left(root / "some") == [".k1.npz", "k1.lock"]  # half a file, but not under the name that is trusted
+    assert left(root / "some") == [".k1.npz.new", "k1.lock"]  # half a file, but not under the name that is trusted
     children = [start(3, "whole") for _ in range(2)]
     outputs = [child.communicate(timeout=120) for child in children]
     assert sorted(out for out, _ in outputs) == ["0 7000.0 0\n", "0 7000.0 1\n"]  # one computed, the other waited

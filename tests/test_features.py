@@ -1,3 +1,4 @@
+import importlib.metadata
 import json
 import os
 import signal as signals
@@ -18,6 +19,8 @@ from hypothesis.extra import numpy as hnp
 from sermodules import corpora, features
 from sermodules.corpora import audio
 from sermodules.errors import AudioError, ConfigError, CorpusError, StoreError
+from sermodules.features import cache as feature_cache
+from sermodules.features import corpus, mel
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.normal(0, 0.1, 8000)
@@ -283,8 +286,8 @@ def extract_without_warning(*args, **kwargs):
 
 def computing(monkeypatch):
     """Count the utterances whose features are computed from now on."""
-    calls, real = [], features._features
-    monkeypatch.setattr(features, "_features", lambda *args: calls.append(args) or real(*args))
+    calls, real = [], corpus._features
+    monkeypatch.setattr(corpus, "_features", lambda *args, **more: calls.append(args) or real(*args, **more))
     return calls
 
 
@@ -343,15 +346,23 @@ def test_audio_changes_the_key_but_labels_paths_and_times_do_not(table, tmp_path
 
 
 def test_code_and_versions_change_the_key(table, tmp_path, monkeypatch):
-    keys = {features._key(table, {})}
-    with monkeypatch.context() as patch:
-        patch.setattr(features.importlib.metadata, "version", lambda name: "0.0")
-        keys.add(features._key(table, {}))
-    other = tmp_path / "audio.py"
+    def key():
+        return features.extract(table, cache=tmp_path / "cache").key
+
+    keys, version = [key()], importlib.metadata.version
+    for library in ("librosa", "soxr"):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                importlib.metadata, "version", lambda name, library=library: f"{version(name)}{name == library}"
+            )
+            keys.append(key())
+    other = tmp_path / "other.py"
     other.write_text("SAMPLE_RATE = 16000\n")
-    monkeypatch.setattr(audio, "__file__", str(other))
-    keys.add(features._key(table, {}))
-    assert len(keys) == 3
+    for module in (audio, mel, corpus):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "__file__", str(other))
+            keys.append(key())
+    assert len(set(keys)) == len(keys) == 6 and key() == keys[0]
 
 
 def test_default_cache(table, tmp_path, monkeypatch):
@@ -414,12 +425,13 @@ def start_child(csv, cache, line):
     code = (
         "import os, signal, sys, time, numpy as np, pandas as pd\n"
         "from sermodules import features\n"
+        "from sermodules.features import corpus\n"
         "calls = []\n"
         "def made_up(path, settings):\n"
         "    calls.append(path)\n"
         f"    {line}\n"
         "    return np.full((5, 40, 3), len(calls), np.float32)\n"
-        "features._features = made_up\n"
+        "corpus._features = made_up\n"
         "table = pd.read_csv(sys.argv[1], dtype={'speaker': str}, keep_default_na=False)\n"
         "found = features.extract(table, cache=sys.argv[2], workers=1)\n"
         "print(len(calls), found.key, [float(x[0, 0, 0]) for x in found.values()])\n"
@@ -455,7 +467,7 @@ def test_interrupt_leaves_nothing(table, tmp_path, monkeypatch):
     def interrupted(path, settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(features, "_features", interrupted)
+    monkeypatch.setattr(corpus, "_features", interrupted)
     with pytest.raises(KeyboardInterrupt):
         features.extract(table, cache=tmp_path / "cache")
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
@@ -489,7 +501,7 @@ def test_cache_that_may_only_be_read_is_used(table, tmp_path, monkeypatch):
 
     for name in ("mkdir", "rename", "write_text", "write_bytes"):
         monkeypatch.setattr(Path, name, refused)
-    monkeypatch.setattr(features, "FileLock", refused)
+    monkeypatch.setattr(feature_cache, "FileLock", refused)
     assert features.extract(table, cache=tmp_path).key == first.key
     with pytest.raises(StoreError, match=r"read-only.*SERMODULES_CACHE"):
         features.extract(table, cache=tmp_path, frontend="slaney")

@@ -183,6 +183,9 @@ class _Scripted:
     stop_training = False
     epoch = 0
 
+    def end_epoch(self, data):
+        pass
+
     def get_weights(self):
         return [self.epoch]
 

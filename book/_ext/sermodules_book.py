@@ -5,7 +5,6 @@ reference from numpydoc docstrings, pages complete in themselves, downloads that
 """
 
 import base64
-import functools
 import hashlib
 import html
 import importlib.metadata
@@ -155,18 +154,16 @@ def execute_ahead(cache, chapters, timeout):
         load_executor("local-parallel", cache, logger).run_and_cache(filter_uris=uris, timeout=timeout)
 
 
-def with_alt(render):
-    """Let `render`, myst-nb's method for images, take the text of ``display(fig, metadata={"image/png": {"alt": ...}})``."""
+class Renderer(NbElementRenderer):
+    """Gives an image the text of ``display(fig, metadata={"image/png": {"alt": ...}})``. ``_config.yml`` asks for it."""
 
-    @functools.wraps(render)
     def render_image(self, data):
-        images = render(self, data)
+        """Return the nodes of an image, with its text."""
+        images = super().render_image(data)
         alt = data.output_metadata.get(data.mime_type, {}).get("alt")
         if alt:
             images[0]["alt"] = alt
         return images
-
-    return render_image
 
 
 def paper_figures():
@@ -581,7 +578,6 @@ def on_finish(app, exception):
 
 def setup(app):
     """Register the extension; Sphinx reads every page anew when the inputs have changed."""
-    NbElementRenderer.render_image = with_alt(NbElementRenderer.render_image)
     app.add_config_value("sermodules_inputs", inputs_digest(app.srcdir), "env", types=[str])
     app.add_config_value("epub_math_renderer", "mathml", "epub", types=[str])
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
