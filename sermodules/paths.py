@@ -8,11 +8,19 @@ from pathlib import Path
 def project_root():
     """Return the folder under which ``data/`` and ``runs/`` lie.
 
+    See chapter "The study".
+
     Returns
     -------
     pathlib.Path
         The checkout that holds this package (the folder with ``_toc.yml``), whatever the working directory: notebooks
         run with their own folder as working directory. Without a checkout, the working directory.
+
+    Examples
+    --------
+    >>> from sermodules import paths
+    >>> paths.data_roots()[-1] == paths.project_root() / "data"
+    True
     """
     checkout = Path(__file__).resolve().parents[1]
     return checkout if (checkout / "_toc.yml").is_file() else Path.cwd()
@@ -40,7 +48,19 @@ def data_roots():
 
 
 def runs_root():
-    """Return the folder in which runs are kept unless told otherwise: ``$SERMODULES_RUNS``, else the project's ``runs/``."""
+    """Return the folder in which runs are kept unless told otherwise: ``$SERMODULES_RUNS``, else the project's ``runs/``.
+
+    See chapter "One fold".
+
+    Examples
+    --------
+    >>> import os
+    >>> from unittest import mock
+    >>> from sermodules import paths
+    >>> with mock.patch.dict(os.environ, SERMODULES_RUNS="elsewhere"):
+    ...     paths.runs_root().name
+    'elsewhere'
+    """
     value = os.environ.get("SERMODULES_RUNS")
     return Path(value).expanduser().resolve() if value else project_root() / "runs"
 

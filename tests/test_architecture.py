@@ -5,6 +5,7 @@ in circles.
 """
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -125,3 +126,19 @@ def test_every_room_says_what_lives_there():
     for folder in sorted({file.parent for file in FILES.values()} - {PACKAGE}):
         text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
         assert text and len(text.splitlines()) >= 2, f"{folder}/__init__.py does not say what lives there"
+
+
+def the_map(name):
+    """Return the section of a Markdown file that shows the house."""
+    text = (PACKAGE.parent / name).read_text(encoding="utf-8")
+    return text[text.index("## The map") :].partition("\n## ")[0].strip() if "## The map" in text else ""
+
+
+def test_the_map_is_the_same_for_users_and_contributors_and_names_what_is_there():
+    shown = the_map("README.md")
+    assert shown and shown == the_map("CONTRIBUTING.md")
+    table = shown.partition("| `sermodules/` | what happens there |")[2].partition("One utterance")[0]
+    rooms = re.findall(r"`(\w+)(?:/|\.py)`", table)
+    assert rooms == ROOMS
+    files = re.findall(r"`([\w/]+\.py)`", shown.partition("| you want to change |")[2])
+    assert files and not [file for file in files if "NAME" not in file and not (PACKAGE / file).is_file()]

@@ -1,4 +1,6 @@
 import functools
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,8 @@ from sermodules import metrics
 from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError
 from sermodules.evidence import claims, paper, scores, statistics
+from sermodules.evidence.claims import checks, rules
+from sermodules.evidence.paper import tables
 from sermodules.evidence.statistics import CANNOT_TELL, NOT_SUPPORTED, SUPPORTED
 from sermodules.runs import store
 
@@ -20,16 +24,16 @@ SVM = ("svm_compare", "seq_self", "none")
 MAIN = "self-attention-beats-attention"
 
 
-@functools.cache
-def papers_figures():
-    return {name: rule() for name, rule in claims._arithmetic_rules().items()}
+IDS = [claim.id for claim in claims.CLAIMS]
+ON_IEMOCAP = [claim.id for claim in claims.CLAIMS if claim.only_iemocap]
+
+once = functools.cache(checks.Printed.decide)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """The paper's own figures are judged once for all tests; `monkeypatch.undo()` judges them again."""
-    rules = {name: lambda found=found: found for name, found in papers_figures().items()}
-    monkeypatch.setattr(claims, "_arithmetic_rules", lambda: rules)
+    monkeypatch.setattr(checks.Printed, "decide", lambda rule: once(rule))
 
 
 def table(means, noise=0.2, folds=10, seeds=5, speakers=6.0, corpus="emodb", preset="teaching", start=0):
@@ -62,16 +66,49 @@ def decided(frame, claim=MAIN):
 # --- all claims are decided, and computed
 
 
-def test_every_claim_has_one_rule_of_its_kind():
-    rules = {"corpus": claims._corpus_rules(), "arithmetic": claims._arithmetic_rules()}
-    for kind, mine in rules.items():
-        assert set(mine) == {claim.id for claim in paper.CLAIMS if claim.kind == kind}
+def test_entries_are_complete_and_distinct():
+    assert len(IDS) == len(set(IDS))
+    for claim in claims.CLAIMS:
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", claim.id)
+        assert claim.statement.endswith(".") and claim.reported
+        assert re.search("abstract|section|Table", claim.where)
+        assert isinstance(claim.rule, checks.Printed if claim.kind == "arithmetic" else rules.Rule)
+
+
+def test_searching_the_package_for_a_claims_id_finds_its_entry_alone():
+    package = Path(claims.__file__).parents[2]
+    code = "\n".join(file.read_text(encoding="utf-8") for file in sorted(package.rglob("*.py")))
+    for claim in IDS:
+        assert len(re.findall(rf"(?<![\w-]){claim}(?![\w-])", code)) == 1
+        assert re.search(rf'\bClaim\(\s*"{claim}",', code)
+
+
+def test_claims_report_what_the_tables_print():
+    by_id = {claim.id: claim for claim in claims.CLAIMS}
+    assert by_id["self-attention-beats-attention"].reported == "+3.43 points"
+    assert by_id["self-attention-beats-attention"].value == 3.43
+    assert by_id["model-2-uar"].reported == "62.86 % ± 9.43"
+    assert by_id["model-1-wa"].value == 62.92
+    assert by_id["model-2-beats-dnn-elm"].value == 11.62
+    assert by_id["sad-recognised-best-model-2"].value == 84.08
+    assert by_id["self-attention-costs-neutral"].value == -8.33
+    assert [by_id[f"table-{n}-agrees-with-uar"].value for n in (3, 4)] == [59.43, 62.86]
+    scores_of_table_1 = {f"model-{number}-{metric}" for number in (1, 2) for metric in ("uar", "wa")}
+    assert set(ON_IEMOCAP) == {"self-attention-adds-3-43-points", "gender-adds-1-to-2-points"} | scores_of_table_1
+
+
+@pytest.mark.parametrize("name", ["angry", "sad", "happy", "neutral"])
+def test_a_claim_about_a_recall_goes_the_way_of_the_printed_tables(name):
+    change = paper.recall_differences()[name]
+    (claim,) = [claim for claim in claims.CLAIMS if re.fullmatch(f"self-attention-(lifts|costs)-{name}", claim.id)]
+    assert claim.id.split("-")[2] == ("lifts" if change > 0 else "costs")
+    assert (claim.rule.sign, claim.value) == (np.sign(change), round(change, 2))
 
 
 def test_without_runs_only_the_papers_figures_are_judged():
     for nothing in (None, scores.from_results([]), table({MODEL1: 60}).iloc[:0]):
         found = claims.ledger(nothing)
-        assert list(found["id"]) == [claim.id for claim in paper.CLAIMS]
+        assert list(found["id"]) == IDS
         judged = found["verdict"] != claims.NOT_TESTED
         assert (judged == (found["kind"] == "arithmetic")).all()
     note = found.set_index("id").loc[MAIN, "note"]
@@ -129,11 +166,11 @@ def test_a_rank_as_printed_can_be_refused(monkeypatch):
     table3 = paper.TABLE3.copy()
     table3.loc["angry", "angry"] = table3.loc["sad", "sad"]
     table3.loc["neutral", "neutral"] = 0
-    monkeypatch.setattr(paper, "TABLE3", table3)
-    rules = claims._arithmetic_rules()
-    sad, happy = (rules[f"{name}-model-1-as-printed"]() for name in ("sad-recognised-best", "happy-recognised-worst"))
-    assert sad.verdict == happy.verdict == NOT_SUPPORTED
-    assert happy.ours == "+30.41 points against neutral"
+    monkeypatch.setattr(tables, "TABLE3", table3)
+    found = claims.ledger().set_index("id")
+    sad, happy = (found.loc[f"{name}-model-1-as-printed"] for name in ("sad-recognised-best", "happy-recognised-worst"))
+    assert sad["verdict"] == happy["verdict"] == NOT_SUPPORTED
+    assert happy["ours"] == "+30.41 points against neutral"
 
 
 def test_the_figures_of_other_papers_are_not_exact(monkeypatch):
@@ -144,7 +181,7 @@ def test_the_figures_of_other_papers_are_not_exact(monkeypatch):
     assert lstm["ours"] == "+1.16 points, no interval" and "no SD is printed for CNN-LSTM" in lstm["note"]
     monkeypatch.undo()
     low = paper.TABLE2.assign(uar=paper.TABLE2["uar"].where(paper.TABLE2["model"].notna(), 30.0))
-    monkeypatch.setattr(paper, "TABLE2", low)
+    monkeypatch.setattr(tables, "TABLE2", low)
     found = claims.ledger().set_index("id")["verdict"]
     assert found["model-2-beats-dnn-elm-as-printed"] == SUPPORTED
     assert found["model-2-beats-cnn-lstm-as-printed"] == CANNOT_TELL
@@ -155,8 +192,8 @@ def test_verdicts_follow_the_papers_figures(monkeypatch):
     folds = paper.TABLE1.assign(model2_uar=paper.TABLE1["model1_uar"] + 3 + 0.1 * paper.TABLE1["fold"])
     table4 = paper.TABLE4.copy()
     table4.loc["neutral", "neutral"] += 0.41
-    monkeypatch.setattr(paper, "TABLE1", folds)
-    monkeypatch.setattr(paper, "TABLE4", table4)
+    monkeypatch.setattr(tables, "TABLE1", folds)
+    monkeypatch.setattr(tables, "TABLE4", table4)
     found = claims.ledger().set_index("id")["verdict"]
     assert found["model-2-better-uar-as-printed"] == SUPPORTED
     assert found["table-1-means-agree"] == NOT_SUPPORTED
@@ -290,7 +327,7 @@ def as_printed(noise=0.1, off=0.0, model2=0.0, sd=0.0, **changed):
 
 def test_figures_of_iemocap_are_compared_speaker_by_speaker():
     found = claims.ledger(as_printed()).set_index("id")
-    for claim in claims._FIGURES:
+    for claim in ON_IEMOCAP:
         if claim != "gender-adds-1-to-2-points":
             assert found.loc[claim, "verdict"] == SUPPORTED and found.loc[claim, "high"] < 0.3
     assert found.loc["model-2-uar", "ours"].startswith("62.8")  # "62.8x %: ... points"
@@ -332,7 +369,7 @@ def test_figures_of_iemocap_need_the_papers_network_and_data(changed, missing):
     without = as_printed(noise=0.2, **changed)
     without = without[without["model"] == "model2"].assign(gender="none", uar=lambda rows: rows["uar"] - 6)
     found = claims.ledger(pd.concat([as_printed(**changed), without])).set_index("id")
-    for claim in claims._FIGURES:
+    for claim in ON_IEMOCAP:
         assert found.loc[claim, "verdict"] == claims.NOT_TESTED
         assert found.loc[claim, "note"] == f"a figure of IEMOCAP: needs runs with {missing}"
     assert found.loc["gender-helps", "verdict"] == SUPPORTED
@@ -462,7 +499,7 @@ def test_range_takes_the_papers_number_of_seeds():
 def test_interval_of_the_mean_range_covers_it_as_often_as_it_says():
     rng = np.random.default_rng(0)
     truth = np.ptp(rng.normal(0, 3, (100_000, 5)), axis=1).mean()
-    found = np.array([claims._mean_range(sample)[1:] for sample in rng.normal(0, 3, (400, 5))])
+    found = np.array([rules.mean_range(sample)[1:] for sample in rng.normal(0, 3, (400, 5))])
     assert 0.92 < np.mean((found[:, 0] < truth) & (truth < found[:, 1])) < 0.98
 
 
@@ -495,7 +532,7 @@ def test_presets_corpora_and_settings_are_kept_apart():
     ]
     assert rows["scope"].str.contains("nothing directly about IEMOCAP").tolist() == [True, True, True, False]
     assert rows["scope"].iloc[-1] == "IEMOCAP"
-    assert (found["kind"] == "arithmetic").sum() == sum(claim.kind == "arithmetic" for claim in paper.CLAIMS)
+    assert (found["kind"] == "arithmetic").sum() == sum(claim.kind == "arithmetic" for claim in claims.CLAIMS)
 
 
 def test_iemocap_with_another_network_says_so():
@@ -572,7 +609,7 @@ def test_the_ledger_takes_the_table_of_runs():
 def test_markdown_shows_every_claim_with_its_verdict():
     found = claims.ledger(table({MODEL1: 60, MODEL2: 65}))
     text = claims.to_markdown(found)
-    for claim in paper.CLAIMS:
+    for claim in claims.CLAIMS:
         assert text.count(f"`{claim.id}`") == 1
     assert "### Corpus `emodb`, preset `teaching`" in text and "### The figures that the paper prints" in text
     mine = found[found["corpus"] == "emodb"]["verdict"].value_counts()

@@ -136,7 +136,7 @@ FAULTS = [
     ),
     Fault(
         "sample-sd-as-population-sd",
-        "evidence/statistics.py",
+        "evidence/statistics/table.py",
         '"sd_population": folds.std(ddof=0),',
         '"sd_population": folds.std(),',
         "statistics",
@@ -145,7 +145,7 @@ FAULTS = [
     ),
     Fault(
         "test-share-instead-of-test-to-train-ratio",
-        "evidence/statistics.py",
+        "evidence/statistics/tests.py",
         "return 1 / n + correlation / (1 - correlation)",
         "return 1 / n + correlation",
         "statistics",
@@ -154,7 +154,7 @@ FAULTS = [
     ),
     Fault(
         "digits-swapped-in-table-1",
-        "evidence/paper.py",
+        "evidence/paper/tables.py",
         '(9, 5, "female", 58.82, 34.82, 58.20, 42.34)',
         '(9, 5, "female", 58.82, 34.28, 58.20, 42.34)',
         "paper",

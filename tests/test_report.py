@@ -13,6 +13,7 @@ from sermodules import metrics, plots
 from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.evidence import paper, report
+from sermodules.evidence.report import cells
 from sermodules.runs import store
 
 FOUR = ("angry", "sad", "happy", "neutral")
@@ -161,7 +162,7 @@ def test_a_class_that_a_speaker_or_everyone_lacks(tmp_path):
 
 
 def labels(*configs):
-    return list(report._cells([], configs).values())
+    return list(cells.labels([], configs).values())
 
 
 def test_labels_name_what_differs():

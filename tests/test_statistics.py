@@ -19,6 +19,7 @@ from sklearn.svm import SVC
 from sermodules import metrics
 from sermodules.errors import SermodulesError
 from sermodules.evidence import paper, statistics
+from sermodules.evidence.statistics import comparison, planning
 
 PAPER = (paper.TABLE1["model2_uar"] - paper.TABLE1["model1_uar"]).to_numpy()
 
@@ -374,9 +375,9 @@ def test_compare_says_what_the_single_tests_say():
 
 
 def test_holm_by_hand_counts_a_comparison_without_a_p_value():
-    adjusted = statistics._holm(pd.Series([0.01, 0.04, 0.03]))
+    adjusted = comparison._holm(pd.Series([0.01, 0.04, 0.03]))
     assert adjusted == pytest.approx([0.03, 0.06, 0.06])
-    adjusted = statistics._holm(pd.Series([0.01, np.nan, 0.03]))
+    adjusted = comparison._holm(pd.Series([0.01, np.nan, 0.03]))
     assert adjusted[[0, 2]] == pytest.approx([0.03, 0.06]) and np.isnan(adjusted[1])
 
 
@@ -408,7 +409,9 @@ def test_runs_are_never_taken_as_independent():
 def test_compare_is_paired_and_antisymmetric(rng, shift):
     scores = grid(folds=5, seeds=2, speakers=2, rng=rng)
     row = statistics.compare(scores, "c0").iloc[0]
-    moved = scores.assign(uar=scores["uar"] + shift * (scores["fold"] == 2))  # an easier speaker changes nothing
+    moved = scores.assign(
+        uar=scores["uar"].mask(scores["fold"] == 2, scores["uar"] + shift)
+    )  # an easier speaker changes nothing
     again, back = statistics.compare(moved, "c0").iloc[0], statistics.compare(scores, "c1").iloc[0]
     for name in ("p", "p_sign_flip", "p_wilcoxon", "low"):
         assert again[name] == pytest.approx(row[name])
@@ -457,6 +460,14 @@ def test_verdicts(found, claimed, answer):
     assert statistics.verdict(found, **claimed) == answer
 
 
+def test_a_comparison_that_stands_alone_is_judged_by_its_own_p_value():
+    alone = claim(0.5, 6)
+    del alone["p_holm"]
+    assert statistics.verdict(alone | {"p": 0.01}) == statistics.SUPPORTED
+    assert statistics.verdict(alone | {"p": 0.2}) == statistics.CANNOT_TELL
+    assert statistics.verdict(alone | {"p": 0.01, "p_holm": 0.2}) == statistics.CANNOT_TELL  # the corrected one decides
+
+
 def test_verdict_on_the_papers_own_table():
     rows = [(m, r.fold, 1, getattr(r, f"{m}_uar")) for m in ("model1", "model2") for r in paper.TABLE1.itertuples()]
     scores = table(*rows)
@@ -496,8 +507,9 @@ def test_verdicts_are_seldom_wrong_with_ten_speakers():
         found = []
         for _ in range(repeats):
             values = true + rng.normal(0, 4.5, 10)
-            test, interval = statistics.corrected_t(values), statistics.bootstrap_interval(values)
-            found.append(statistics.verdict(claim(test.low, test.high, test.p, interval)))
+            test, (low, high) = statistics.corrected_t(values), statistics.bootstrap_interval(values)
+            alone = {"low": test.low, "high": test.high, "bootstrap_low": low, "bootstrap_high": high, "p": test.p}
+            found.append(statistics.verdict(alone))
         return {answer: found.count(answer) / repeats for answer in {*found}}
 
     assert answers(0).get(statistics.SUPPORTED, 0) <= 0.025
@@ -599,7 +611,7 @@ def test_the_papers_gain_is_below_what_its_design_could_detect():
 
 def test_noise_has_the_spread_and_the_correlation_that_were_asked_for():
     rng = np.random.default_rng(0)
-    drawn = statistics._noise(3.0, 4, 0.5, 50_000, rng)
+    drawn = planning._noise(3.0, 4, 0.5, 50_000, rng)
     assert drawn.mean() == pytest.approx(0, abs=0.1)
     assert drawn.std() == pytest.approx(3 * np.sqrt(2), rel=0.02)  # own and shared noise of equal variance
     assert np.corrcoef(drawn, rowvar=False)[0, 1:] == pytest.approx([0.5] * 3, abs=0.02)
@@ -607,8 +619,8 @@ def test_noise_has_the_spread_and_the_correlation_that_were_asked_for():
 
 def test_sign_flip_in_power_is_the_test_itself():
     samples = np.random.default_rng(0).normal(1, 2, (20, 8)).round(1)
-    assert statistics._sign_flip_p(samples) == pytest.approx([statistics.sign_flip(sample) for sample in samples])
-    assert statistics._sign_flip_p(np.array([[0.1, 0.2, -0.3]])) == pytest.approx([1])
+    assert planning._sign_flip_p(samples) == pytest.approx([statistics.sign_flip(sample) for sample in samples])
+    assert planning._sign_flip_p(np.array([[0.1, 0.2, -0.3]])) == pytest.approx([1])
     level = statistics.power([0], 3.0, test="sign_flip", correlation=0, repeats=4000)[0]
     assert level == pytest.approx(48 / 1024, abs=0.01)  # at most 5 %, in steps of 2/1024
     correlated = statistics.power([0], 3.0, test="sign_flip", repeats=4000)[0]

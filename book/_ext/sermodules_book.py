@@ -201,7 +201,7 @@ def our_figures(studies):
 def claims_figure(rows):
     """Draw rows of a ledger, and return the picture as Markdown that holds it."""
     figure, picture = Figure(figsize=(8, 0.8 + 0.35 * len(rows)), layout="constrained"), io.BytesIO()
-    ax = plots.plot_claims(rows, figure.subplots(), {claim.id: claim.value for claim in paper.CLAIMS})
+    ax = plots.plot_claims(rows, figure.subplots(), {claim.id: claim.value for claim in claims.CLAIMS})
     ax.set_xlabel("difference of UAR (points)")
     figure.savefig(picture, dpi=150)
     lines = [f"{row.compared} {row.value:+.1f}, from {row.low:+.1f} to {row.high:+.1f}" for row in rows.itertuples()]

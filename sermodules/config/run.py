@@ -129,6 +129,8 @@ class RunConfig:
     def create(cls, **settings):
         """Make a configuration from a preset, a model's name and whatever else is given.
 
+        See chapter "One fold".
+
         Parameters
         ----------
         **settings
@@ -143,6 +145,13 @@ class RunConfig:
         ConfigError
             If a key is unknown, or a value has the wrong type or is out of range, or the model is a baseline to which a
             given value means nothing; the message names them all.
+
+        Examples
+        --------
+        >>> from sermodules.config import RunConfig
+        >>> config = RunConfig.create(preset="smoke", model="model1", epochs=2)
+        >>> config.attention, config.batch_size, config.epochs  # by the model, by the preset, as given
+        ('additive', 16, 2)
         """
         known = {f.name: f for f in dataclasses.fields(cls)}
         given = {key: value for key, value in settings.items() if value is not None}
@@ -172,6 +181,8 @@ class RunConfig:
     def from_notebook(cls, namespace):
         """Make a configuration from a notebook's variables; used by the cell after the parameters.
 
+        See chapter "One fold".
+
         Parameters
         ----------
         namespace : dict
@@ -185,6 +196,13 @@ class RunConfig:
         ------
         ConfigError
             As `create`; also if papermill was given a parameter that is neither a field nor ``out``.
+
+        Examples
+        --------
+        >>> from sermodules.config import RunConfig
+        >>> config = RunConfig.from_notebook({"preset": "smoke", "fold": 3, "epochs": None, "x": "not a field"})
+        >>> config.fold, config.epochs  # None is the preset's value
+        (3, 6)
         """
         known = {f.name for f in dataclasses.fields(cls)}
         settings = {name: namespace[name] for name in known & set(namespace)}

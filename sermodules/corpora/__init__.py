@@ -104,6 +104,8 @@ def load(name, root=None, *, emotions="four", merge_excited=False, scripted=Fals
 
     A synthetic corpus that is found nowhere is made first, in the project's ``data/<name>``.
 
+    See chapter "The corpora, heard".
+
     Parameters
     ----------
     name : str
@@ -147,6 +149,8 @@ def load(name, root=None, *, emotions="four", merge_excited=False, scripted=Fals
 def find(name, root=None):
     """Find where a corpus lies.
 
+    See chapter "The corpora, heard".
+
     Parameters
     ----------
     name : str
@@ -167,6 +171,16 @@ def find(name, root=None):
         If it is not there: the message says where it was looked for, and how to get it.
     ConfigError
         If there is no corpus of this name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sermodules import corpora
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "mine.csv").touch()
+    ...     corpora.find("table:mine.csv", root=folder).name
+    'mine.csv'
     """
     corpus = _corpus(name)
     found, places = _look(corpus, root)
@@ -204,6 +218,8 @@ def status():
 def classes(table):
     """Return the classes of an utterance table: angry, sad, happy, neutral, then any others in alphabetical order.
 
+    See chapter "The corpora, heard".
+
     Parameters
     ----------
     table : pandas.DataFrame
@@ -212,6 +228,13 @@ def classes(table):
     -------
     list of str
         Only classes that occur.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules import corpora
+    >>> corpora.classes(pd.DataFrame({"emotion": ["sad", "bored", "sad", "angry"]}))
+    ['angry', 'sad', 'bored']
     """
     there = set(table["emotion"])
     return [name for name in FOUR if name in there] + sorted(there.difference(FOUR))

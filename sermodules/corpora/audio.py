@@ -41,6 +41,8 @@ def read(path):
     Channels are averaged. Other rates are resampled with soxr's "HQ" setting. A 16 kHz mono file comes back as it
     is. If samples lie outside [-1, 1], as a floating-point file may hold, the whole signal is divided by its peak.
 
+    See chapter "The corpora, heard".
+
     Parameters
     ----------
     path : path
@@ -61,6 +63,19 @@ def read(path):
     -----
     A file counts as truncated if its header promises more than the file holds. An Ogg file promises nothing, so a
     truncated one is just shorter. So is one of AU, NIST, RF64, VOC, W64 and rarer formats: libsndfile takes what is there.
+
+    Examples
+    --------
+    A second at 8 kHz comes back as a second at 16 kHz.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np, soundfile
+    >>> from sermodules.corpora import audio
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(Path(folder, "tone.wav"), 0.5 * np.sin(np.arange(8000)), 8000)
+    ...     audio.read(Path(folder, "tone.wav")).shape
+    (16000,)
     """
     path = Path(path)
     try:

@@ -26,6 +26,8 @@ _FLOOR = 1e-10  # mean square of a frame of digital silence
 def frame_features(signal):
     """Compute the 30 numbers that describe each frame of a signal.
 
+    See chapter "Baselines".
+
     Parameters
     ----------
     signal : numpy.ndarray, shape (samples,), floating
@@ -47,6 +49,16 @@ def frame_features(signal):
     -----
     The MFCCs are the orthonormal DCT-II of the 40 log-Mels of `mel.log_mel` (HTK scale, Hamming window),
     without pre-emphasis and without lifter.
+
+    Examples
+    --------
+    A tone of 200 Hz: its mean square is 1/2, whose logarithm is -0.69, and its period 5 ms.
+
+    >>> import numpy as np
+    >>> from sermodules.features.frames import frame_features
+    >>> frames = frame_features(np.sin(2 * np.pi * 200 * np.arange(16000) / 16000))
+    >>> frames.shape, frames[50, [12, 13]].astype(float).round(2).tolist()
+    ((98, 30), [-0.69, 5.0])
     """
     log_mels = mel.log_mel(signal)
     samples = np.asarray(signal, dtype=np.float64)

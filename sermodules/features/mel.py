@@ -44,6 +44,8 @@ def log_mel(signal, sample_rate=SAMPLE_RATE, *, frontend="htk", window="hamming"
     ``1 + (n - 400) // 160`` frames, and up to 159 samples at the end are in none. A signal shorter than a frame is filled
     up with zeros to one frame.
 
+    See chapter "Features".
+
     Parameters
     ----------
     signal : numpy.ndarray, shape (samples,), floating
@@ -76,6 +78,16 @@ def log_mel(signal, sample_rate=SAMPLE_RATE, *, frontend="htk", window="hamming"
 
     The filters are librosa's triangles, straight over Hz. HTK's and openSMILE's are straight over Mel, which moves a
     log-Mel by 0.03 at most (``tests/test_opensmile.py``).
+
+    Examples
+    --------
+    A second of digital silence has 1 + (16000 - 400) // 160 frames, all at ln(1e-10).
+
+    >>> import numpy as np
+    >>> from sermodules import features
+    >>> silence = features.log_mel(np.zeros(16000))
+    >>> silence.shape, round(float(silence.max()), 2)
+    ((98, 40), -23.03)
     """
     signal = checked(signal, sample_rate)
     check_settings(frontend=frontend, window=window)
@@ -99,6 +111,8 @@ def deltas(x, N=2):
     Before the first frame the first is repeated, and after the last frame the last, as HTK does. openSMILE does the
     same, but for delta-deltas it goes on with deltas of the repeated frames, so it differs there in the last N frames.
 
+    See chapter "Features".
+
     Parameters
     ----------
     x : numpy.ndarray, shape (frames, ...)
@@ -115,6 +129,15 @@ def deltas(x, N=2):
     ------
     ConfigError
         If `x` has no frames or no real numbers, or `N` is not a whole number from 1 on.
+
+    Examples
+    --------
+    The slope of a ramp is 1, but at the ends, where a frame is repeated: (1 (1 - 0) + 2 (2 - 0)) / 10 = 0.5.
+
+    >>> import numpy as np
+    >>> from sermodules import features
+    >>> features.deltas(np.arange(7)).tolist()
+    [0.5, 0.8, 1.0, 1.0, 1.0, 0.8, 0.5]
     """
     x = np.asarray(x)
     if x.dtype.kind in "iub":
@@ -133,6 +156,8 @@ def deltas(x, N=2):
 def three_d_log_mel(signal, sample_rate=SAMPLE_RATE, *, normalise_waveform=True, frontend="htk", window="hamming"):
     """Compute the network's features: log-Mels, deltas and delta-deltas of a signal.
 
+    See chapter "Features".
+
     Parameters
     ----------
     signal, sample_rate, frontend, window
@@ -149,6 +174,17 @@ def three_d_log_mel(signal, sample_rate=SAMPLE_RATE, *, normalise_waveform=True,
     ------
     AudioError, ConfigError
         As `log_mel`; and an AudioError if the signal is constant, so that it has no variance to normalise.
+
+    Examples
+    --------
+    Loudness is taken out: three times the signal has the same features.
+
+    >>> import numpy as np
+    >>> from sermodules import features
+    >>> signal = np.sin(np.arange(16000) ** 1.2)
+    >>> x = features.three_d_log_mel(signal)
+    >>> x.shape, np.allclose(x, features.three_d_log_mel(3 * signal), atol=0.001)
+    ((98, 40, 3), True)
     """
     signal = checked(signal, sample_rate)
     check_settings(normalise_waveform=normalise_waveform, frontend=frontend, window=window)
@@ -165,6 +201,8 @@ def three_d_log_mel(signal, sample_rate=SAMPLE_RATE, *, normalise_waveform=True,
 def mel_filters(frontend="htk"):
     """Return the Mel filter bank.
 
+    See chapter "Features".
+
     Parameters
     ----------
     frontend : {"htk", "slaney"}
@@ -179,6 +217,15 @@ def mel_filters(frontend="htk"):
     ------
     ConfigError
         If there is no such front end.
+
+    Examples
+    --------
+    The first band is so narrow that only two bins lie in it; in the last one there are 32.
+
+    >>> from sermodules import features
+    >>> filters = features.mel_filters()
+    >>> filters.shape, (filters[[0, 39]] > 1e-9).sum(axis=1).tolist()
+    ((40, 257), [2, 32])
     """
     check_settings(frontend=frontend)
     # imported at use: librosa's filters take more than a second to import, and cached features do not need them

@@ -22,6 +22,8 @@ def log_spectrogram(signal, sample_rate=SAMPLE_RATE):
     Frame ``t`` holds the samples from ``160 t`` to ``160 t + 639``, under a symmetric Hamming window; nothing is padded. A
     signal shorter than a frame is filled up with zeros to one frame.
 
+    See chapter "Baselines".
+
     Parameters
     ----------
     signal : numpy.ndarray, shape (samples,), floating
@@ -38,6 +40,16 @@ def log_spectrogram(signal, sample_rate=SAMPLE_RATE):
     ------
     AudioError, ConfigError
         As `mel.log_mel`.
+
+    Examples
+    --------
+    A tone of 1000 Hz is highest in bin 1000 / 25 = 40.
+
+    >>> import numpy as np
+    >>> from sermodules.features.spectrogram import log_spectrogram
+    >>> spectrogram = log_spectrogram(np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000))
+    >>> spectrogram.shape, int(spectrogram[0].argmax())
+    ((97, 179), 40)
     """
     signal = mel.checked(signal, sample_rate)
     signal = np.pad(signal, (0, max(0, WINDOW - signal.size)))

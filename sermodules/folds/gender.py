@@ -28,6 +28,8 @@ INPUT = ("embedding", "embedding64", "shuffled", "flipped", "predicted")
 def told(setting, tables, features, seed):
     """Say what the network is told about each utterance.
 
+    See chapter "The gender embedding".
+
     Parameters
     ----------
     setting : str
@@ -49,6 +51,17 @@ def told(setting, tables, features, seed):
     ------
     ProtocolError
         If the gender is to be predicted, and the training speakers are all of one.
+
+    Examples
+    --------
+    "flipped" trains with the truth, 1 for a man, and tests with the opposite.
+
+    >>> import pandas as pd
+    >>> from sermodules.folds import gender
+    >>> train = pd.DataFrame({"utterance": ["a", "b"], "gender": ["female", "male"]})
+    >>> test = pd.DataFrame({"utterance": ["c"], "gender": ["male"]})
+    >>> gender.told("flipped", {"train": train, "test": test}, features={}, seed=1)
+    {'train': {'a': 0, 'b': 1}, 'test': {'c': 0}}
     """
     labels = {part: _true(table) for part, table in tables.items()}
     if setting == "flipped":
@@ -74,9 +87,20 @@ def _true(table):
 def voice(table, features):
     """Describe each utterance's voice: mean and SD over its frames of the 40 log-Mels.
 
+    See chapter "The gender embedding".
+
     Returns
     -------
     numpy.ndarray, shape (utterances, 80)
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sermodules.folds import gender
+    >>> steady = np.full((100, 40, 3), 2.0)  # every log-Mel is 2 in all frames: mean 2, SD 0
+    >>> x = gender.voice(pd.DataFrame({"utterance": ["a"]}), {"a": steady})
+    >>> x.shape, x[0, [0, 40]].tolist()
+    ((1, 80), [2.0, 0.0])
     """
     static = (np.asarray(features[name], dtype=np.float64)[:, :, 0] for name in table["utterance"])
     return np.array([np.r_[x.mean(axis=0), x.std(axis=0)] for x in static])
@@ -84,6 +108,8 @@ def voice(table, features):
 
 def fit_classifier(table, features):
     """Train a classifier of gender on `voice`: standardised, logistic regression (scikit-learn's, C = 1).
+
+    See chapter "The gender embedding".
 
     Parameters
     ----------
@@ -100,6 +126,15 @@ def fit_classifier(table, features):
     ------
     ProtocolError
         If all training speakers are of one gender.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sermodules.folds import gender
+    >>> table = pd.DataFrame({"utterance": ["a", "b"], "gender": ["female", "male"]})
+    >>> features = {"a": np.full((100, 40, 3), 5.0), "b": np.full((100, 40, 3), 1.0)}
+    >>> gender.fit_classifier(table, features).predict(gender.voice(table, features)).tolist()
+    [0, 1]
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -120,6 +155,8 @@ def prior_shift(train, rows, classes):
     By Bayes' rule p(class | x, gender) is proportional to p(class | x) p(class | gender) / p(class), if gender tells
     nothing about the class but how frequent it is.
 
+    See chapter "The gender embedding".
+
     Parameters
     ----------
     train : pandas.DataFrame
@@ -132,6 +169,19 @@ def prior_shift(train, rows, classes):
     -------
     numpy.ndarray, shape (n, classes)
         ``ln p(class | gender) - ln p(class)``; zero for a gender that no training speaker has, whose prior is unknown.
+
+    Examples
+    --------
+    Three of the women's four segments are sad, one of the men's. With one added to each count, sad has 4/6 for women and 5/10
+    for all: its posterior grows by 4/3.
+
+    >>> import numpy as np, pandas as pd
+    >>> from sermodules.folds import gender
+    >>> emotions = ["sad"] * 3 + ["happy", "sad"] + ["happy"] * 3
+    >>> train = pd.DataFrame({"gender": ["female"] * 4 + ["male"] * 4, "emotion": emotions})
+    >>> shift = gender.prior_shift(train, pd.DataFrame({"gender": ["female", "male"]}), ["sad", "happy"])
+    >>> np.exp(shift).round(3).tolist()
+    [[1.333, 0.667], [0.667, 1.333]]
     """
 
     def prior(part):
@@ -150,6 +200,8 @@ def equivalent_table(network):
     A lookup in a table E (2 x 300) followed by a linear layer, E W + b, is a lookup in the table E W + b (2 x 64): the 300
     add parameters, not functions.
 
+    See chapter "The gender embedding".
+
     Parameters
     ----------
     network : keras.Model
@@ -158,6 +210,15 @@ def equivalent_table(network):
     Returns
     -------
     numpy.ndarray, shape (2, 64)
+
+    Examples
+    --------
+    >>> from sermodules import models
+    >>> from sermodules.config import RunConfig
+    >>> from sermodules.folds import gender
+    >>> network = models.network(RunConfig.create(preset="smoke", gender="embedding"), 4)
+    >>> gender.equivalent_table(network).shape
+    (2, 64)
     """
     (table,) = network.get_layer("gender_embedding").get_weights()
     kernel, bias = network.get_layer("gender_dense").get_weights()

@@ -1,4 +1,4 @@
-"""What passes from one step of a run to the next: the parts of a fold, and what training left."""
+"""What passes from one step of a run to the next: the parts of a fold."""
 
 from dataclasses import dataclass, field
 
@@ -58,28 +58,6 @@ class FoldData:
     standardiser: Standardiser | None = None
     features: object = None
     notes: dict = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What training left.
-
-    Attributes
-    ----------
-    history : pandas.DataFrame
-        A row an epoch: ``epoch, loss, val_loss, val_uar, val_wa``. A model without epochs has one row.
-    best_epoch : int
-        The epoch whose weights the model holds now.
-    seconds : float
-        What the training took.
-    reused : float
-        How many of these seconds were spent in an earlier run that trained the same network; see `training.train`.
-    """
-
-    history: pd.DataFrame
-    best_epoch: int
-    seconds: float
-    reused: float = 0.0
 
 
 def split(config, table=None):

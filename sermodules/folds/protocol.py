@@ -24,6 +24,8 @@ def _next(speaker, candidates):
 def partners(table):
     """Return the validation speaker of each test speaker, by a fixed rule.
 
+    See chapter "The protocol".
+
     Parameters
     ----------
     table : pandas.DataFrame
@@ -36,6 +38,15 @@ def partners(table):
         session in sorted order, going round. Speakers without session or alone in theirs are paired in sorted order, the
         first woman with the first man and so on, as IEMOCAP pairs a woman with a man. Whoever is left over gets the next
         speaker of all, going round.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.folds import protocol
+    >>> table = pd.DataFrame({"speaker": ["F1", "M1", "F2", "M2"], "session": ["1", "1", "2", "2"]})
+    >>> table["gender"] = ["female", "male", "female", "male"]
+    >>> protocol.partners(table)
+    {'F1': 'M1', 'F2': 'M2', 'M1': 'F1', 'M2': 'F2'}
     """
     people = table.drop_duplicates("speaker").set_index("speaker").sort_index()
     result, alone = {}, []
@@ -58,6 +69,8 @@ def partners(table):
 def folds(table, validation="partner"):
     """Make the folds of leave-one-speaker-out cross-validation.
 
+    See chapter "The protocol".
+
     Parameters
     ----------
     table : pandas.DataFrame
@@ -74,6 +87,15 @@ def folds(table, validation="partner"):
     ------
     ProtocolError
         If there are fewer than three speakers, or fewer than four with ``validation="next"``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.folds import protocol
+    >>> table = pd.DataFrame({"speaker": ["F1", "M1", "F2", "M2"], "session": ["1", "1", "2", "2"]})
+    >>> table["gender"] = ["female", "male", "female", "male"]
+    >>> [(fold.test, fold.validation, fold.train) for fold in protocol.folds(table)][:2]
+    [('F1', 'M1', ('F2', 'M2')), ('F2', 'M2', ('F1', 'M1'))]
     """
     speakers = sorted(table["speaker"].unique())
     needed = 3 if validation == "partner" else 4
@@ -93,7 +115,19 @@ def folds(table, validation="partner"):
 
 
 def fold(table, number, validation="partner"):
-    """Return fold `number`, counted from 1; `ProtocolError` if there is no such fold."""
+    """Return fold `number`, counted from 1; `ProtocolError` if there is no such fold.
+
+    See chapter "The protocol".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.folds import protocol
+    >>> table = pd.DataFrame({"speaker": ["F1", "M1", "F2", "M2"], "session": ["1", "1", "2", "2"]})
+    >>> table["gender"] = ["female", "male", "female", "male"]
+    >>> protocol.fold(table, 1)
+    Fold(number=1, test='F1', validation='M1', train=('F2', 'M2'))
+    """
     every = folds(table, validation)
     if not 1 <= number <= len(every):
         raise ProtocolError(

@@ -18,6 +18,8 @@ DENSE_HOP = 100
 def starts(frames, segmentation="padded_tail", dense=False):
     """Say where the segments of one utterance begin.
 
+    See chapter "The protocol".
+
     Parameters
     ----------
     frames : int
@@ -34,6 +36,14 @@ def starts(frames, segmentation="padded_tail", dense=False):
     -------
     list of int
         First frame of each segment.
+
+    Examples
+    --------
+    >>> from sermodules.folds import segments
+    >>> segments.starts(700)
+    [0, 300, 600]
+    >>> segments.starts(700, "first_last")
+    [0, 400]
     """
     if frames < 1:
         raise ValueError(f"an utterance has at least one frame, not {frames}")
@@ -53,6 +63,8 @@ def starts(frames, segmentation="padded_tail", dense=False):
 def cut(table, frames, segmentation="padded_tail", part="test"):
     """List the segments of a table of utterances.
 
+    See chapter "The protocol".
+
     Parameters
     ----------
     table : pandas.DataFrame
@@ -69,6 +81,17 @@ def cut(table, frames, segmentation="padded_tail", part="test"):
     pandas.DataFrame
         One row a segment, in the table's order: ``utterance, start, frames`` (real frames, at most 300), ``speaker``,
         ``gender`` and ``emotion``, which are inherited from the utterance.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.folds import segments
+    >>> table = pd.DataFrame({"utterance": ["a"], "speaker": ["F1"], "gender": ["female"], "emotion": ["sad"]})
+    >>> segments.cut(table, {"a": 700})[["utterance", "start", "frames", "emotion"]]
+      utterance  start  frames emotion
+    0         a      0     300     sad
+    1         a    300     300     sad
+    2         a    600     100     sad
     """
     rows = []
     for row in table.itertuples():
@@ -83,6 +106,8 @@ def cut(table, frames, segmentation="padded_tail", part="test"):
 class Standardiser:
     """Mean and standard deviation of the training segments, taken off and divided out of every segment.
 
+    See chapter "Features".
+
     Attributes
     ----------
     mean, sd : numpy.ndarray of float32, shape (40, 3) or (1, 3)
@@ -95,6 +120,8 @@ class Standardiser:
     @classmethod
     def fit(cls, features, segments, standardise="band", padding="before"):
         """Measure training segments.
+
+        See chapter "Features".
 
         Parameters
         ----------
@@ -110,6 +137,18 @@ class Standardiser:
         Returns
         -------
         Standardiser
+
+        Examples
+        --------
+        Half of the frames are 1, the others 3: the mean is 2, and so far is every frame from it.
+
+        >>> import numpy as np, pandas as pd
+        >>> from sermodules.folds import segments
+        >>> features = {"a": np.repeat([1.0, 3.0], 150)[:, None, None] * np.ones((40, 3))}
+        >>> rows = pd.DataFrame({"utterance": ["a"], "start": [0], "frames": [300]})
+        >>> standardiser = segments.Standardiser.fit(features, rows)
+        >>> standardiser.mean.shape, float(standardiser.mean[0, 0]), float(standardiser.sd[0, 0])
+        ((40, 3), 2.0, 1.0)
         """
         total, squares, count = np.zeros((BANDS, CHANNELS)), np.zeros((BANDS, CHANNELS)), 0
         for row in segments.itertuples():
@@ -130,6 +169,8 @@ class Standardiser:
 def gather(features, segments, standardiser, padding="before"):
     """Make the network's input from a list of segments.
 
+    See chapter "Features".
+
     Parameters
     ----------
     features : mapping of str to numpy.ndarray, shape (frames, 40, 3)
@@ -142,6 +183,18 @@ def gather(features, segments, standardiser, padding="before"):
     Returns
     -------
     numpy.ndarray of float32, shape (n, 300, 40, 3)
+
+    Examples
+    --------
+    An utterance of 100 frames, all 4: standardised they are (4 - 2) / 2, and the padding is (0 - 2) / 2.
+
+    >>> import numpy as np, pandas as pd
+    >>> from sermodules.folds import segments
+    >>> rows = pd.DataFrame({"utterance": ["a"], "start": [0], "frames": [100]})
+    >>> standardiser = segments.Standardiser(mean=np.full((1, 3), 2.0), sd=np.full((1, 3), 2.0))
+    >>> x = segments.gather({"a": np.full((100, 40, 3), 4.0)}, rows, standardiser)
+    >>> x.shape, float(x[0, 99, 0, 0]), float(x[0, 100, 0, 0])
+    ((1, 300, 40, 3), 1.0, -1.0)
     """
     x = np.zeros((len(segments), FRAMES, BANDS, CHANNELS), dtype=np.float32)
     for target, row in zip(x, segments.itertuples(), strict=True):
@@ -153,12 +206,24 @@ def gather(features, segments, standardiser, padding="before"):
 
 
 def masks(segments):
-    """Return an array of bool, shape (n, 300): true for the real frames of each segment."""
+    """Return an array of bool, shape (n, 300): true for the real frames of each segment.
+
+    See chapter "The protocol".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.folds import segments
+    >>> segments.masks(pd.DataFrame({"frames": [300, 100]})).sum(axis=1).tolist()
+    [300, 100]
+    """
     return np.arange(FRAMES) < segments["frames"].to_numpy()[:, None]
 
 
 def pool(logits, utterances, pooling="max"):
     """Turn the segments' outputs into one posterior an utterance.
+
+    See chapter "The protocol".
 
     Parameters
     ----------
@@ -176,6 +241,16 @@ def pool(logits, utterances, pooling="max"):
         The utterances, in order.
     posteriors : numpy.ndarray of float64, shape (utterances, classes)
         Scaled to sum to 1, which does not change which class is largest. Ties go to the first class.
+
+    Examples
+    --------
+    The maxima of two segments are 0.6 and 0.9; divided by their sum they are 0.4 and 0.6.
+
+    >>> import numpy as np
+    >>> from sermodules.folds import segments
+    >>> _, posteriors = segments.pool(np.log([[0.6, 0.4], [0.1, 0.9]]), ["a", "a"])
+    >>> posteriors.round(3).tolist()
+    [[0.4, 0.6]]
     """
     from scipy.special import softmax
 

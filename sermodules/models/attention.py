@@ -61,6 +61,18 @@ class LocalSelfAttention(keras.layers.Layer):
     ----------
     .. [1] https://pypi.org/project/keras-self-attention/, version 0.51.0; additive attention after G. Zheng, S. Mukherjee,
        X. Dong, F. Li, "OpenTag: Open attribute value extraction from product profiles", KDD 2018.
+
+    Examples
+    --------
+    Without any weights all scores are 0: every frame becomes the mean of its window.
+
+    >>> import numpy as np
+    >>> from sermodules.models import attention
+    >>> layer, x = attention.LocalSelfAttention(units=2, width=3), np.array([[[0.0], [3.0], [6.0], [9.0]]])
+    >>> layer.build(x.shape)
+    >>> layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+    >>> np.asarray(layer(x)).round(3).ravel().tolist()
+    [1.5, 3.0, 6.0, 7.5]
     """
 
     def __init__(self, units=32, width=15, **kwargs):
@@ -139,6 +151,18 @@ class ScaledDotAttention(keras.layers.Layer):
     .. [1] Bhushan et al. 2022, section 2.2.2.
     .. [2] A. Vaswani, N. Shazeer, N. Parmar, J. Uszkoreit, L. Jones, A. N. Gomez, L. Kaiser, I. Polosukhin, "Attention is
        all you need", NIPS 2017.
+
+    Examples
+    --------
+    Without queries and keys all scores are 0: every frame becomes the mean of all.
+
+    >>> import numpy as np
+    >>> from sermodules.models import attention
+    >>> layer, x = attention.ScaledDotAttention(), np.array([[[0.0], [3.0], [6.0]]])
+    >>> layer.build(x.shape)
+    >>> layer.set_weights([np.zeros((1, 1)), np.zeros((1, 1)), np.ones((1, 1))])  # W_q, W_k, W_v
+    >>> np.asarray(layer(x)).round(3).ravel().tolist()
+    [3.0, 3.0, 3.0]
     """
 
     def __init__(self, **kwargs):
@@ -223,6 +247,19 @@ class AdditivePooling(_Pooling):
     .. [1] D. Bahdanau, K. Cho, Y. Bengio, "Neural machine translation by jointly learning to align and translate",
        ICLR 2015, appendix A.1.2.
     .. [2] https://github.com/xuanjihe/speech-emotion-recognition
+
+    Examples
+    --------
+    Scores of tanh(0) = 0 and tanh(100) = 1 have the weights 1 / (1 + e) and e / (1 + e).
+
+    >>> import numpy as np
+    >>> from sermodules.models import attention
+    >>> layer, x = attention.AdditivePooling(units=1), np.array([[[0.0], [100.0]]])
+    >>> layer.build(x.shape)
+    >>> layer.set_weights([np.ones((1, 1)), np.zeros(1), np.ones((1, 1))])  # W, b, v
+    >>> output, weights = layer(x, return_attention=True)
+    >>> np.asarray(weights).round(3)
+    array([[0.269, 0.731]], dtype=float32)
     """
 
     def __init__(self, units=32, activation="tanh", **kwargs):
@@ -263,6 +300,8 @@ class LinearPooling(_Pooling):
     A bias would be the same for all frames and would cancel. The authors' code computes another score: see
     `AdditivePooling`.
 
+    See chapter "Attention versus self-attention".
+
     Notes
     -----
     Input ``(batch, time, features)``; output ``(batch, features)``, and with ``return_attention=True`` the weights
@@ -272,6 +311,19 @@ class LinearPooling(_Pooling):
     ----------
     .. [1] M. Chen, X. He, J. Yang, H. Zhang, "3-D convolutional recurrent neural networks with attention model for speech
        emotion recognition", IEEE Signal Processing Letters 25(10), 2018.
+
+    Examples
+    --------
+    Scores of 0 and ln 3 have the weights 1/4 and 3/4.
+
+    >>> import numpy as np
+    >>> from sermodules.models import attention
+    >>> layer, x = attention.LinearPooling(), np.array([[[0.0], [np.log(3)]]])
+    >>> layer.build(x.shape)
+    >>> layer.set_weights([np.ones((1, 1))])  # w
+    >>> output, weights = layer(x, return_attention=True)
+    >>> np.asarray(weights).round(3)
+    array([[0.25, 0.75]], dtype=float32)
     """
 
     def build(self, input_shape):
@@ -287,10 +339,19 @@ class LinearPooling(_Pooling):
 class MeanPooling(_Pooling):
     """The mean over time: every frame that is not masked has the same weight, and nothing is learned.
 
+    See chapter "Attention versus self-attention".
+
     Notes
     -----
     Input ``(batch, time, features)``; output ``(batch, features)``, and with ``return_attention=True`` the weights
     ``(batch, time)``, 1 over the number of frames that are not masked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sermodules.models import attention
+    >>> np.asarray(attention.MeanPooling()(np.array([[[0.0, 1.0], [2.0, 5.0]]])))
+    array([[1., 3.]], dtype=float32)
     """
 
     def score(self, x):
@@ -302,6 +363,8 @@ class MeanPooling(_Pooling):
 class MaxPooling(_Pooling):
     """The maximum over time of each feature; nothing is learned.
 
+    See chapter "Attention versus self-attention".
+
     Notes
     -----
     Input ``(batch, time, features)``; output ``(batch, features)``, and with ``return_attention=True`` the weights
@@ -311,6 +374,13 @@ class MaxPooling(_Pooling):
     frame is the share of the features whose maximum lies there; a feature with its maximum at n frames counts 1/n at each.
     It is the mean over features of the gradient of the maximum, and is for looking at: the output is not the sum of the
     frames with these weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sermodules.models import attention
+    >>> np.asarray(attention.MaxPooling()(np.array([[[0.0, 7.0], [2.0, 5.0]]])))
+    array([[2., 7.]], dtype=float32)
     """
 
     def pool(self, x, allowed):
@@ -369,6 +439,8 @@ ATTENTIONS = {
 def attention_weights(model, inputs):
     """Say where a network looks.
 
+    See chapter "Attention versus self-attention".
+
     Parameters
     ----------
     model : keras.Model
@@ -389,6 +461,18 @@ def attention_weights(model, inputs):
 
         The weights sum to 1 over the last axis. A masked frame has none; where all frames that "seq_self" could weigh are
         masked, all are 0.
+
+    Examples
+    --------
+    A network without an encoder that takes the mean over four steps.
+
+    >>> import numpy as np
+    >>> from sermodules import models
+    >>> from sermodules.models.backend import keras
+    >>> x = keras.Input((4, 2), name="x")
+    >>> network = keras.Model({"x": x}, models.ATTENTIONS["mean"](x, None))
+    >>> models.attention_weights(network, {"x": np.zeros((1, 4, 2))})
+    array([[0.25, 0.25, 0.25, 0.25]], dtype=float32)
     """
     layer = model.get_layer("attention")
     sequence = keras.Model(model.input, layer._inbound_nodes[0].arguments.args[0])(inputs, training=False)

@@ -85,6 +85,8 @@ def gender_branch(gender, direct=False):
 def network(config, classes):
     """Make the network of a configuration, with its initial weights drawn from the configuration's seed.
 
+    See chapter "The CNN-BiLSTM".
+
     Parameters
     ----------
     config : RunConfig
@@ -97,6 +99,16 @@ def network(config, classes):
         Its inputs are a dict: ``log_mel`` (batch, 300, 40, 3); ``gender`` (batch, 1) if it is told one;
         ``mask`` (batch, 300), true where there is speech, if ``config.padding`` is "masked". Its output is the logits,
         (batch, classes) in float32: their softmax is the segment's posterior.
+
+    Examples
+    --------
+    >>> from sermodules import models
+    >>> from sermodules.config import RunConfig
+    >>> network = models.network(RunConfig.create(preset="smoke"), 4)
+    >>> {name: x.shape for name, x in network.input.items()}
+    {'log_mel': (None, 300, 40, 3), 'gender': (None, 1)}
+    >>> network.output.shape
+    (None, 4)
     """
     use_threads(config.threads)
     keras.utils.set_random_seed(config.seed)

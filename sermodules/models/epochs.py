@@ -300,6 +300,8 @@ class NetworkMethod(Method):
 def parameters(network):
     """List the layers of a network.
 
+    See chapter "The CNN-BiLSTM".
+
     Parameters
     ----------
     network : keras.Model
@@ -308,6 +310,16 @@ def parameters(network):
     -------
     pandas.DataFrame
         A row a layer: ``layer``, ``output`` (its shape, without the batch) and ``parameters``.
+
+    Examples
+    --------
+    3 inputs, 2 units: 3 * 2 weights and 2 biases.
+
+    >>> from sermodules import models
+    >>> from sermodules.models.backend import keras
+    >>> models.parameters(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")]))
+       layer output  parameters
+    0  dense   (2,)           8
     """
     rows = [(layer.name, str(tuple(layer.output.shape[1:])), layer.count_params()) for layer in network.layers]
     return pd.DataFrame(rows, columns=["layer", "output", "parameters"])

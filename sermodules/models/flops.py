@@ -27,6 +27,8 @@ _FREE = {
 def forward(model):
     """Count what the prediction of one segment needs.
 
+    See chapter "The CNN-BiLSTM".
+
     Parameters
     ----------
     model : keras.Model
@@ -49,6 +51,15 @@ def forward(model):
     of w frames: 2 T F U for each of W_t and W_x, 2 T w U for the scores, and 2 T w F for the weighted sums. More may be
     computed: the library's layer scores all T frames for each frame. For additive attention: 2 T F U for W, 2 T U for the
     scores, 2 T F for the weighted sum.
+
+    Examples
+    --------
+    3 inputs, 2 units: 3 * 2 multiplications, and as many additions.
+
+    >>> from sermodules.models import flops
+    >>> from sermodules.models.backend import keras
+    >>> flops.forward(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")]))
+    {'dense': 12}
     """
     return {layer.name: _layer(layer) for layer in model.layers}
 

@@ -122,6 +122,8 @@ def resolve(name):
 def build(config, classes):
     """Make the method of a configuration, with its initial weights drawn from the configuration's seed.
 
+    See chapter "One fold".
+
     Parameters
     ----------
     config : RunConfig
@@ -137,6 +139,13 @@ def build(config, classes):
     ------
     TrainingError
         If this process has computed with another number of threads.
+
+    Examples
+    --------
+    >>> from sermodules import models
+    >>> from sermodules.config import RunConfig
+    >>> models.build(RunConfig.create(model="majority"), 4)
+    <sermodules.models.baselines.chance.Majority object at 0x...>
     """
     use_threads(config.threads)
     keras.utils.set_random_seed(config.seed)
@@ -145,6 +154,8 @@ def build(config, classes):
 
 def logits(method, part):
     """Run a method over the segments of a part.
+
+    See chapter "One fold".
 
     Parameters
     ----------
@@ -156,6 +167,20 @@ def logits(method, part):
     -------
     numpy.ndarray, shape (n, classes)
         With ``part.offset`` added, if there is one.
+
+    Examples
+    --------
+    A method that has seen three sad utterances and a happy one, and is asked about another.
+
+    >>> import numpy as np, pandas as pd
+    >>> from sermodules import models
+    >>> from sermodules.config import RunConfig
+    >>> from sermodules.folds.parts import Part
+    >>> method = models.build(RunConfig.create(model="majority"), 2)
+    >>> method.counts = np.array([3, 1])  # training does so
+    >>> part = Part(None, pd.DataFrame({"utterance": ["a"]}), {}, np.array([1]))
+    >>> np.exp(models.logits(method, part)).round(3).tolist()
+    [[0.75, 0.25]]
     """
     outputs = method.logits(part)
     return outputs if part.offset is None else outputs + part.offset
@@ -163,6 +188,8 @@ def logits(method, part):
 
 def predict(method, part, classes, pooling="max"):
     """Predict the utterances of a part.
+
+    See chapter "One fold".
 
     Parameters
     ----------
@@ -178,6 +205,23 @@ def predict(method, part, classes, pooling="max"):
         One row an utterance: ``utterance, speaker, gender, true, predicted`` and a column of posteriors for each class.
     loss : float
         Mean cross-entropy of the segments.
+
+    Examples
+    --------
+    A method that has seen three sad utterances and a happy one, and is asked about another: -ln(1/4) is its loss.
+
+    >>> import numpy as np, pandas as pd
+    >>> from sermodules import models
+    >>> from sermodules.config import RunConfig
+    >>> from sermodules.folds.parts import Part
+    >>> method = models.build(RunConfig.create(model="majority"), 2)
+    >>> method.counts = np.array([3, 1])  # training does so
+    >>> row = {"utterance": "a", "speaker": "F1", "gender": "female", "emotion": "happy"}
+    >>> table = pd.DataFrame([row])  # one segment: the utterance itself
+    >>> part = Part(table, table, {}, np.array([1]))
+    >>> predictions, loss = models.predict(method, part, ["sad", "happy"])
+    >>> predictions[["utterance", "true", "predicted"]].values.tolist(), round(loss, 3)
+    ([['a', 'happy', 'sad']], 1.386)
     """
     outputs = logits(method, part).astype(np.float64)
     shifted = outputs - outputs.max(axis=1, keepdims=True)

@@ -39,6 +39,8 @@ def warp(frequency, alpha):
 
     with the sampling rate S = 16 kHz and F_hi = 4800 Hz. The inverse of the warp by α is the warp by 1/α.
 
+    See chapter "Baselines".
+
     Parameters
     ----------
     frequency : float or numpy.ndarray
@@ -60,6 +62,15 @@ def warp(frequency, alpha):
     ----------
     N. Jaitly, G. E. Hinton, "Vocal tract length perturbation (VTLP) improves speech recognition", ICML Workshop on Deep
     Learning for Audio, Speech and Language, 2013.
+
+    Examples
+    --------
+    1000 Hz are scaled; half the sampling rate stays where it is.
+
+    >>> import numpy as np
+    >>> from sermodules.models.baselines import cnn_lstm
+    >>> cnn_lstm.warp(np.array([1000.0, 8000.0]), 1.1).round(3).tolist()
+    [1100.0, 8000.0]
     """
     half = SAMPLE_RATE / 2
     if not alpha > F_HI / half:
@@ -79,6 +90,8 @@ def vtlp(spectrogram, alpha):
     ``warp(g, 1 / alpha)``. Up to 4 kHz, with `alpha` in its range, the warp is a plain scaling: the bend above F_hi is not
     read.
 
+    See chapter "Baselines".
+
     Parameters
     ----------
     spectrogram : numpy.ndarray of float32, shape (frames, 179)
@@ -95,6 +108,18 @@ def vtlp(spectrogram, alpha):
     ------
     ConfigError
         If `alpha` is out of its range: what it would read is not in a spectrogram.
+
+    Examples
+    --------
+    A line at 100 * 25 Hz moves to 110 * 25 Hz, which is the bin number 109, as the first is 25 Hz.
+
+    >>> import numpy as np
+    >>> from sermodules.models.baselines import cnn_lstm
+    >>> spectrogram = np.zeros((1, 179), np.float32)
+    >>> spectrogram[:, 100] = 1
+    >>> warped = cnn_lstm.vtlp(spectrogram, 1.1)
+    >>> warped.shape, int(warped[0].argmax())
+    ((1, 160), 109)
     """
     if not ALPHA[0] <= alpha <= ALPHA[1]:
         raise ConfigError(f"alpha is {alpha!r}: it must lie between {ALPHA[0]:g} and {ALPHA[1]:g}")
@@ -108,6 +133,8 @@ def vtlp(spectrogram, alpha):
 def oversample(labels, generator):
     """Draw rows so that every class that occurs is as frequent as the most frequent one.
 
+    See chapter "Baselines".
+
     Parameters
     ----------
     labels : numpy.ndarray of int, shape (n,)
@@ -118,6 +145,15 @@ def oversample(labels, generator):
     numpy.ndarray of int
         Row numbers in a random order. A class with m rows, where the most frequent has M, gives each row M // m times and
         M % m different rows, drawn at random, once more.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sermodules.models.baselines import cnn_lstm
+    >>> labels = np.array([0, 0, 0, 1])
+    >>> rows = cnn_lstm.oversample(labels, np.random.default_rng(0))
+    >>> np.bincount(labels[rows]).tolist()
+    [3, 3]
     """
     most = np.bincount(labels).max()
     drawn = []

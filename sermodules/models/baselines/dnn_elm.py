@@ -31,6 +31,8 @@ MINIBATCH = 128
 def loudest_windows(frames):
     """Stack frames to windows and keep the tenth with the highest energy.
 
+    See chapter "Baselines".
+
     Parameters
     ----------
     frames : numpy.ndarray, shape (frames, 30)
@@ -42,6 +44,15 @@ def loudest_windows(frames):
         In order of time. A window begins at every frame as long as a whole one fits; an utterance of fewer than 25 frames is
         one window, with its first and last frames repeated. Of n windows, n / 10 are kept, rounded up. A window's energy is
         the sum of its frames' energies; among equals the earlier one is kept.
+
+    Examples
+    --------
+    44 frames have 44 - 25 + 1 = 20 windows, of which 2 are kept.
+
+    >>> import numpy as np
+    >>> from sermodules.models.baselines import dnn_elm
+    >>> dnn_elm.loudest_windows(np.zeros((44, 30))).shape
+    (2, 25, 30)
     """
     missing = max(0, WINDOW - len(frames))
     frames = np.pad(frames, ((missing // 2, missing - missing // 2), (0, 0)), mode="edge")
@@ -54,6 +65,8 @@ def loudest_windows(frames):
 def utterance_features(posteriors):
     """Describe an utterance by statistics of its windows' posteriors.
 
+    See chapter "Baselines".
+
     Parameters
     ----------
     posteriors : numpy.ndarray, shape (windows, classes)
@@ -63,6 +76,15 @@ def utterance_features(posteriors):
     numpy.ndarray, shape (4 * classes,)
         All between 0 and 1: the maximum of each class, then the minima, the means, and the shares of windows whose posterior
         is above 0.2.
+
+    Examples
+    --------
+    Two windows, two classes: maxima, minima, means, and the shares above 0.2.
+
+    >>> import numpy as np
+    >>> from sermodules.models.baselines import dnn_elm
+    >>> dnn_elm.utterance_features(np.array([[0.9, 0.1], [0.5, 0.5]])).round(3).tolist()
+    [0.9, 0.5, 0.5, 0.1, 0.7, 0.3, 1.0, 0.5]
     """
     shares = np.mean(posteriors > THRESHOLD, axis=0)
     return np.concatenate([posteriors.max(axis=0), posteriors.min(axis=0), posteriors.mean(axis=0), shares])
@@ -70,6 +92,8 @@ def utterance_features(posteriors):
 
 class ExtremeLearningMachine:
     """One hidden layer of random sigmoid units; only the output weights are learned, by least squares in one step.
+
+    See chapter "Baselines".
 
     Parameters
     ----------
@@ -88,6 +112,17 @@ class ExtremeLearningMachine:
     Notes
     -----
     G.-B. Huang, Q.-Y. Zhu, C.-K. Siew (2006): Extreme learning machine: theory and applications. Neurocomputing 70, 489-501.
+
+    Examples
+    --------
+    With more units than rows it learns the targets exactly.
+
+    >>> import numpy as np
+    >>> from sermodules.models.baselines import dnn_elm
+    >>> elm, x = dnn_elm.ExtremeLearningMachine(1, 20, 1, seed=1), np.array([[-3.0], [0.0], [3.0]])
+    >>> elm.fit(x, np.array([[1.0], [5.0], [2.0]]))
+    >>> elm.predict(x).round(3).ravel().tolist()
+    [1.0, 5.0, 2.0]
     """
 
     def __init__(self, inputs, units, outputs, seed):

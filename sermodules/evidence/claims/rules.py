@@ -1,0 +1,361 @@
+"""The kinds of rules by which runs decide a claim.
+
+A rule has ``decide(scores)``, which returns a `Found` or raises `Missing`, and ``compared``, what is taken from what, in words.
+The unit of inference is the speaker: the seeds of a fold are averaged first. Only `SeedRange` judges over draws of the weights.
+"""
+
+import dataclasses
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import integrate, stats
+
+from sermodules.evidence import paper, statistics
+from sermodules.evidence.claims.cells import Cell, by_fold, lacks, left_out, pairs
+from sermodules.evidence.claims.finding import (
+    EQUAL,
+    FEWEST_FOLDS,
+    Found,
+    Missing,
+    could_see,
+    evidence,
+    in_points,
+    interval,
+    joined,
+    plain_evidence,
+)
+from sermodules.evidence.statistics import CANNOT_TELL, NOT_SUPPORTED, ROPE, SUPPORTED
+
+#: The columns of the classes that can be taken for neutral: which share of each is.
+AS_NEUTRAL = tuple(f"{name}_as_neutral" for name in paper.CLASSES if name != "neutral")
+
+
+class Rule:
+    """What all of these rules have in common: runs decide, and `compared` says what is taken from what."""
+
+    kind = "corpus"
+    compared = ""
+
+    def decide(self, scores):
+        """Judge the runs of one corpus, preset and other settings.
+
+        Parameters
+        ----------
+        scores : pandas.DataFrame
+            As `ledger` takes them.
+
+        Returns
+        -------
+        Found
+
+        Raises
+        ------
+        Missing
+            If the runs are not there.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Difference(Rule):
+    """`plus` less `minus` in the mean of some columns, in points.
+
+    `least` and `most` are those of `statistics.verdict`. `sign` is -1 if a loss is claimed. `slack` is added before the
+    verdict, for a claim of "at least as good". `on` says by what runs are paired: a baseline shares no draw of weights with
+    a network, so by fold only.
+    """
+
+    plus: Cell
+    minus: Cell
+    columns: tuple = ("uar",)
+    least: float = 0.0
+    most: float | None = None
+    sign: int = 1
+    slack: float = 0.0
+    on: tuple = ("fold", "seed")
+
+    @property
+    def compared(self):
+        """Say what is taken from what."""
+        return f"{self.plus.short} less {self.minus.short}"
+
+    def decide(self, scores):
+        """Judge the runs, as `Rule.decide` says."""
+        plus, minus = pairs(scores, self.columns, (self.plus, self.minus), self.on)
+        values = sum(by_fold(plus, name) - by_fold(minus, name) for name in self.columns) / len(self.columns)
+        verdict = self._verdict(values)
+        found = evidence(values)
+        ends = interval(found)
+        note = joined(
+            left_out(scores, (self.plus, self.minus), (plus, minus)),
+            f"at least as good: not worse by {self.slack:g} point or more" if self.slack else "",
+            could_see(values, verdict, self.slack),
+        )
+        ours = in_points(found["difference"], ends, f" of {_quantity(*self.columns)}")
+        return Found(ours, *ends, verdict, pd.concat([plus, minus]), note, found["difference"])
+
+    def _verdict(self, values):
+        rope = 0 if self.slack else ROPE
+        return statistics.verdict(evidence(self.sign * values + self.slack), self.least, self.most, rope=rope)
+
+
+@dataclass(frozen=True)
+class Replicated(Rule):
+    """A mean over the folds, or the first configuration less the second, less what Table 1 prints for the same speakers."""
+
+    cells: tuple
+    metric: str
+
+    @property
+    def compared(self):
+        """Say what is taken from what."""
+        return f"{' less '.join(cell.short for cell in self.cells)}; its distance from Table 1"
+
+    def decide(self, scores):
+        """Judge the runs, as `Rule.decide` says."""
+        frames = pairs(scores, (self.metric,), self.cells)
+        printed = paper.by_speaker()
+        ours = _first_less_second([by_fold(frame, self.metric) for frame in frames])
+        values = ours - self._theirs(printed, frames[0]["speaker"].groupby("fold").first())
+        found = evidence(values)
+        ends = interval(found)
+        verdict = _agreement(ends)
+        mean = f"{ours.mean():.2f} %" if len(self.cells) == 1 else f"{ours.mean():+.2f} points"
+        text = in_points(found["difference"], ends, " from Table 1, speaker by speaker")
+        note = joined(
+            left_out(scores, self.cells, frames),
+            f"{len(values)} of {len(printed)} speakers" if len(values) < len(printed) else "",
+            could_see(values, verdict),
+            _row_labels(),
+        )
+        return Found(f"{mean}: {text}", *ends, verdict, pd.concat(frames), note)
+
+    def _theirs(self, printed, speakers):
+        """Return what Table 1 prints for the speaker of each fold."""
+        if strange := sorted(set(speakers) - set(printed.index)):
+            raise Missing(
+                f"needs the speakers of Table 1, {printed.index[0]} to {printed.index[-1]}; not {', '.join(strange)}"
+            )
+        return _first_less_second([speakers.map(printed[f"{cell.model}_{self.metric}"]) for cell in self.cells])
+
+
+def _first_less_second(values):
+    """Return the only one of `values`, or the first less the second."""
+    return values[0] if len(values) == 1 else values[0] - values[1]
+
+
+def _agreement(ends):
+    """Judge the claim that a difference is none: supported within `ROPE` of 0, not supported if wholly beyond.
+
+    That an interval lies within a margin is the test of equivalence of Schuirmann 1987, "A comparison of the two one-sided
+    tests procedure and the power approach", Journal of Pharmacokinetics and Biopharmaceutics 15 (cautious with 95 %, as 90 %
+    would do).
+    """
+    low, high = ends
+    if low > -ROPE and high < ROPE:
+        return SUPPORTED
+    return NOT_SUPPORTED if low > ROPE or high < -ROPE else CANNOT_TELL
+
+
+def _row_labels():
+    other = paper.wa_matches_by_chance().loc["model1", "other_speaker"]
+    return (
+        f"{other:.0f} WA values of Table 1 fit only the other speaker of the session: if rows are exchanged within sessions,"
+        " the interval is another, and the mean is the same where both speakers are there"
+    )
+
+
+@dataclass(frozen=True)
+class Within(Rule):
+    """One column less others of the same run, times `sign`; every one of the differences must be above 0."""
+
+    cell: Cell
+    column: str
+    others: tuple
+    sign: int = 1
+
+    @property
+    def compared(self):
+        """Say what is taken from what."""
+        others = "each other class" if len(self.others) > 1 else _quantity(*self.others)
+        return f"{self.cell.short}: {_quantity(self.column)} less {others}"
+
+    def decide(self, scores):
+        """Judge the runs, as `Rule.decide` says."""
+        (runs,) = pairs(scores, (self.column, *self.others), (self.cell,))
+        gaps = {name: self.sign * (by_fold(runs, self.column) - by_fold(runs, name)) for name in self.others}
+        found = _every(gaps, self.sign, self.column)
+        return dataclasses.replace(found, runs=runs, note=joined(found.note, left_out(scores, (self.cell,), (runs,))))
+
+
+def recognised_best(cell, emotion):
+    """Return the rule that the recall of a class is above that of each other class."""
+    return Within(cell, f"recall_{emotion}", _other_recalls(emotion))
+
+
+def recognised_worst(cell, emotion):
+    """Return the rule that the recall of a class is below that of each other class."""
+    return Within(cell, f"recall_{emotion}", _other_recalls(emotion), sign=-1)
+
+
+def _other_recalls(emotion):
+    return tuple(f"recall_{name}" for name in paper.CLASSES if name != emotion)
+
+
+def _every(gaps, sign, column):
+    """Judge a claim that holds if each of several differences is above 0; show one that decided.
+
+    It needs no correction for their number, because each has to pass (Berger 1982, "Multiparameter hypothesis testing and
+    acceptance sampling", Technometrics 24). It is refused if one of them is. Of those with the verdict, the one whose
+    interval reaches down furthest is shown.
+    """
+    found = {name: evidence(values) for name, values in gaps.items()}
+    verdicts = {name: statistics.verdict(each) for name, each in found.items()}
+    verdict = next(which for which in (NOT_SUPPORTED, CANNOT_TELL, SUPPORTED) if which in verdicts.values())
+    decided = [name for name in gaps if verdicts[name] == verdict]
+    name = min(decided, key=lambda name: np.nan_to_num(interval(found[name])[0], nan=-np.inf))
+    ends = tuple(sorted(sign * end for end in interval(found[name])))
+    if len(gaps) > 1:
+        against = f" of recall against {_class(name)}"
+        listed = ", ".join(f"{_class(other)} {sign * each['difference']:+.2f}" for other, each in found.items())
+        all_of_them = f"against {listed}"
+    else:
+        against, all_of_them = f" of {_quantity(column)}, less {_quantity(name)}", ""
+    ours = in_points(sign * found[name]["difference"], ends, against)
+    return Found(ours, *ends, verdict, note=joined(all_of_them, could_see(gaps[name], verdict)))
+
+
+@dataclass(frozen=True)
+class Spread(Rule):
+    """The SD over the folds of one configuration over that of another."""
+
+    first: Cell
+    second: Cell
+
+    @property
+    def compared(self):
+        """Say what is divided by what."""
+        return f"SD of {self.first.short} over SD of {self.second.short}"
+
+    def decide(self, scores):
+        """Judge the runs, as `Rule.decide` says."""
+        first, second = pairs(scores, ("uar",), (self.first, self.second))
+        found = spread_ratio(by_fold(first, "uar"), by_fold(second, "uar"))
+        note = left_out(scores, (self.first, self.second), (first, second))
+        return dataclasses.replace(found, runs=pd.concat([first, second]), note=note)
+
+
+def spread_ratio(first, second):
+    """Judge the claim that the SD of `first` is above that of `second`: two paired samples, after Pitman and Morgan."""
+    first, second = np.asarray(first), np.asarray(second)
+    if min(np.ptp(first), np.ptp(second)) <= EQUAL or abs(stats.pearsonr(first, second).statistic) > 1 - EQUAL:
+        return Found("the scores of one do not vary, or follow the other's: no ratio", np.nan, np.nan, CANNOT_TELL)
+    ratio, low, high, p = paper.sd_ratio(first, second)[["ratio", "low", "high", "p"]]
+    verdict = statistics.verdict(plain_evidence(np.log(low), np.log(high), p), rope=0)
+    return Found(f"ratio {ratio:.2f}, [{low:.2f}, {high:.2f}]", low, high, verdict)
+
+
+@dataclass(frozen=True)
+class SeedRange(Rule):
+    """The range over the paper's number of seeds of the mean UAR over the folds, less the difference of two configurations.
+
+    The difference is that of the same runs; of runs with the paper's network on IEMOCAP it is `reported`, the paper's. The
+    claim is about draws of the weights, so the draw is the unit, on these speakers. The interval is that of the mean range
+    of so many draws, from the distribution of the range of normal values (Tippett 1925, "On the extreme individuals and the
+    range of samples taken from a normal population", Biometrika 17). The difference is taken as it is.
+    """
+
+    cell: Cell
+    other: Cell
+    reported: float
+
+    @property
+    def compared(self):
+        """Say what is taken from what."""
+        return f"{self.cell.short}: range over the seeds less its difference from {self.other.short}"
+
+    def decide(self, scores):
+        """Judge the runs, as `Rule.decide` says."""
+        papers = not scores.empty and not lacks(scores.iloc[0])
+        cells = (self.cell,) if papers else (self.cell, self.other)
+        frames = pairs(scores, ("uar",), cells)
+        grids = [_grid_of_seeds(frame) for frame in frames]
+        if papers:
+            gap, whose = self.reported, "the paper's models differ"
+        else:
+            gap, whose = abs(float((grids[0] - grids[1]).mean(axis=None))), "the two models differ in the same runs"
+        folds, seeds = grids[0].shape
+        found, low, high = mean_range(grids[0].mean())
+        ends = (low - gap, high - gap)
+        keys = pd.MultiIndex.from_product([grids[0].index, grids[0].columns])
+        runs = pd.concat([frame[frame.index.isin(keys)] for frame in frames])
+        note = joined(
+            f"range of the mean over {folds} folds {found:.2f} points over {seeds} seeds; {whose} by {gap:.2f}",
+            "the interval is over draws of the weights on these speakers, the difference taken as it is",
+            left_out(scores, cells, [runs]),
+        )
+        return Found(in_points(found - gap, ends), *ends, _beyond(found, ends), runs, note)
+
+
+def _beyond(found, ends):
+    """Judge whether the range is beyond the difference; `ends` are those of the range less the difference."""
+    if found <= EQUAL:
+        return CANNOT_TELL
+    if ends[0] > 0:
+        return SUPPORTED
+    return NOT_SUPPORTED if ends[1] < 0 else CANNOT_TELL
+
+
+def _grid_of_seeds(frame):
+    """Return UAR, a row a fold and a column a seed: the paper's number of seeds, those with most folds, without gaps."""
+    grid = frame["uar"].unstack("seed")
+    seeds = grid.count().sort_values(ascending=False, kind="stable").index[: paper.SEEDS]
+    grid = grid[sorted(seeds)].dropna()
+    if len(seeds) < paper.SEEDS or len(grid) < FEWEST_FOLDS:
+        cell = ", ".join(frame[["model", "attention", "gender"]].astype(str).iloc[0])
+        raise Missing(
+            f"needs {paper.SEEDS} seeds that share at least {FEWEST_FOLDS} folds, of {cell}; there are {len(seeds)} seeds"
+            f" and {len(grid)} such folds"
+        )
+    return grid
+
+
+def mean_range(values):
+    """Return the range of some normal values, and the two ends of the 95 % interval of the mean range of so many."""
+    found, (mean, least, most) = float(np.ptp(values)), _range_of_normals(len(values))
+    return found, found * mean / most, found * mean / least
+
+
+@functools.cache
+def _range_of_normals(n):
+    """Return mean, 2.5 % and 97.5 % point of the range of n normal values, in SDs."""
+    mean, _ = integrate.quad(lambda x: 1 - stats.norm.cdf(x) ** n - stats.norm.sf(x) ** n, -np.inf, np.inf)
+    return mean, *stats.studentized_range.ppf([0.025, 0.975], n, np.inf)
+
+
+@dataclass(frozen=True)
+class Untestable(Rule):
+    """A claim that this project's runs cannot decide.
+
+    `measure` is what would decide it, `needs` why that cannot be had; the ledger shows the second.
+    """
+
+    measure: str
+    needs: str
+
+    def decide(self, scores):
+        """Raise `Missing`: the runs are never there."""
+        raise Missing(f"needs {self.needs}")
+
+
+def _quantity(*columns):
+    """Say in words what one column of the scores holds, or the mean of several."""
+    if columns[0].endswith("_as_neutral"):
+        return "the share taken for neutral"
+    return f"recall of {_class(columns[0])}" if columns[0].startswith("recall_") else columns[0].upper()
+
+
+def _class(column):
+    return column.removeprefix("recall_")

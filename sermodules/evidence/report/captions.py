@@ -1,0 +1,153 @@
+"""What stands above the tables of a report: what they show, under which circumstances, and what they may be compared with."""
+
+import dataclasses
+
+from sermodules.config import METHODS, RunConfig, words
+from sermodules.evidence import statistics
+from sermodules.evidence.report.frames import is_papers_layout
+from sermodules.evidence.report.wording import NONE, counted, plural, span
+
+#: Above the table of comparisons.
+COMPARISONS = (
+    "Difference: UAR minus that of the reference, in points, paired over folds and seeds, mean over the folds. Interval and p:"
+    f" {100 * statistics.LEVEL:.0f} % interval and p-value of the corrected resampled t-test over the speakers; p (Holm): after"
+    " Holm's correction for the rows with the same corpus and preset. Sign flip and Wilcoxon: p-values of the secondary tests,"
+    " not corrected. Worse, same, better: probabilities (%) of the Bayesian correlated t-test; less than"
+    f" {statistics.ROPE:g} point either way counts as the same."
+)
+
+#: Above the claims ledger.
+LEDGER = (
+    "What these runs say about each claim of the paper. `claims.csv` names the runs behind each verdict."
+    " `sermodules claims` judges the claims that the paper's own figures decide."
+)
+
+#: Where runs are missing.
+INCOMPLETE = (
+    "**The study is incomplete.** All that follows is of the runs that are there; means over"
+    " different folds are not comparable. Missing:"
+)
+
+
+# --- what was run
+
+
+def circumstances(configurations):
+    """Say what all configurations have in common: corpus, preset, other settings, how many folds and seeds."""
+    cells = [c.config for c in configurations]
+    corpora = sorted({words.corpus_name(cell.corpus) for cell in cells})
+    presets = sorted({cell.preset for cell in cells})
+    parts = [
+        f"{'corpus' if len(corpora) == 1 else 'corpora'} {_quoted(corpora)}",
+        f"{plural('preset', len(presets) > 1)} {_quoted(presets)}",
+        *_common_settings(cells),
+        counted([len(c.folds) for c in configurations], "fold"),
+        counted([n for c in configurations for n in c.folds["seeds"]], "seed"),
+    ]
+    return ", ".join(parts)
+
+
+def _quoted(names):
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _common_settings(cells):
+    """Name the settings that all configurations share and that the first one's preset and model do not supply."""
+    usual = words.supplied(cells[0])
+    for field in dataclasses.fields(RunConfig):
+        name = field.name
+        if name in ("corpus", "preset", "model", "fold", "seed") or getattr(cells[0], name) == getattr(usual, name):
+            continue
+        if len({getattr(cell, name) for cell in cells}) == 1:
+            yield words.setting(cells[0], name)
+
+
+def provenance(results):
+    """Say which data and which code the runs had."""
+    commits = sorted(
+        {str(result.provenance.get("commit"))[:10] for result in results if result.provenance.get("commit")}
+    )
+    digests = sorted({str(result.provenance.get("corpus_digest"))[:12] for result in results})
+    text = f"Corpus digest {', '.join(digests)}"
+    if commits:
+        text += f"; code at commit {', '.join(commits)}"
+        if any(result.provenance.get("uncommitted_changes") for result in results):
+            text += ", with uncommitted changes"
+    return text + "."
+
+
+def caution(configurations):
+    """Say what the reported figures may be compared with."""
+    others = sorted({words.corpus_name(c.config.corpus) for c in configurations} - {"iemocap"})
+    if others:
+        names = " and ".join(f"`{name}`" for name in others)
+        what = "a corpus of the user's own" if all(name.startswith("table:") for name in others) else "not on IEMOCAP"
+        return (
+            f"The reported figures were measured on IEMOCAP, ours on {names}, {what}: ours do not replicate the reported ones,"
+            " and a difference between the two says nothing about either."
+        )
+    notes = []
+    if any(c.config.emotions != "four" or c.config.merge_excited or c.config.scripted for c in configurations):
+        notes.append("other utterances or classes than the paper's")
+    if any(c.config.width != 1 for c in configurations):
+        notes.append("a network of another size than the paper's")
+    also = f" Ours used {' and '.join(notes)}." if notes else ""
+    return f"Reported and ours were both measured on IEMOCAP.{also}"
+
+
+# --- above each table; `ours` is what `circumstances` says
+
+
+def table1(configurations, ours):
+    """Return the caption of Table 1."""
+    text = (
+        f"WA (weighted accuracy, the share of all utterances) and UAR (unweighted average recall, the mean over the classes)"
+        f" in %, higher is better, on each fold's test speaker, mean over the seeds. Last row: mean over the folds."
+        f" Ours: {ours}. Reported: the paper's Table 1, measured on IEMOCAP"
+    )
+    if all(is_papers_layout(c.folds) for c in configurations):
+        text += "; its last row is over its own ten folds."
+    else:
+        text += ", which tested other speakers: only its last row."
+    lacking = {
+        f"{row.speaker} has no {row.lacking}" for c in configurations for row in c.folds.itertuples() if row.lacking
+    }
+    if lacking:
+        text += f" The UAR is the mean recall of the classes that the speaker has: {'; '.join(sorted(lacking))}."
+    return text
+
+
+def table2(configurations, ours):
+    """Return the caption of Table 2."""
+    classes = {len(c.confusion) for c in configurations}
+    chance = f" Uniform guessing gives {100 / classes.pop():.2f} %." if len(classes) == 1 else ""
+    return (
+        f"UAR in % (higher is better), mean ± population SD over the folds, as the paper computes it; beside it the sample SD."
+        f" Ours: {ours}. Reported: the paper's Table 2, measured on IEMOCAP; the sample SD of its models is recomputed from its"
+        f" Table 1.{chance}"
+    )
+
+
+def confusions(number, model, configurations, ours):
+    """Return the caption of Table 3 or 4; `configurations` are those of its model."""
+    if not configurations:
+        return f"The study has no run of {METHODS[model].name}."
+    utterances = span([int(c.folds["n"].sum()) for c in configurations])
+    text = (
+        f"Rows: true class; columns: what it was taken for; in % of the true class. The diagonal holds the recalls (higher"
+        f" is better); elsewhere lower is better. Ours: {utterances} utterances, pooled over the folds, mean over the"
+        f" seeds; {ours}. Reported: the paper's Table {number}, measured on IEMOCAP."
+    )
+    if any(c.confusion.isna().any(axis=None) for c in configurations):
+        text += f" {NONE}: the class does not occur."
+    return text
+
+
+def summary(ours):
+    """Return the caption of the table of all configurations."""
+    return (
+        "UAR in % (higher is better): mean ± population SD over the folds; its 95 % bootstrap interval over the speakers,"
+        f" from {statistics.FEWEST_SPEAKERS} on; SD over the seeds of the mean. WA: mean over the folds. Parameters: numbers of"
+        " the model, also those drawn at random and never trained. Seconds: training and prediction of one run, mean; they"
+        f" depend on what else the machine did. Ours: {ours}."
+    )

@@ -1,0 +1,65 @@
+"""The files of a report."""
+
+from pathlib import Path
+
+from sermodules.errors import SermodulesError, StoreError
+from sermodules.evidence import claims
+from sermodules.evidence.report import figure
+from sermodules.evidence.report.cells import gather, planned
+from sermodules.evidence.report.frames import make, scores
+from sermodules.evidence.report.gaps import missing
+from sermodules.evidence.report.markdown import document
+from sermodules.evidence.scores import from_results
+
+
+def write(results, folder, study):
+    """Write the report of a study: ``report.md`` with ``report.png``, a CSV for each of its `tables`, and two more.
+
+    ``scores.csv`` has a row a run. ``claims.csv`` is the ledger, with the ids of the runs that each verdict rests on.
+
+    Parameters
+    ----------
+    results : iterable of RunResult
+        Finished runs, in any order. An incomplete study is reported as far as it is, with what is missing.
+    folder : path
+        Made if it is not there; an earlier report in it is replaced.
+    study : Study or str
+        The study, or its name only: what is missing is then judged by the folds and seeds that are there.
+
+    Returns
+    -------
+    str
+        The Markdown of ``report.md``.
+
+    Raises
+    ------
+    SermodulesError
+        As `tables`; also if the folder cannot be written.
+    """
+    results, folder = list(results), Path(folder)
+    name, about = (study, "") if isinstance(study, str) else (study.name, study.about)
+    wanted = planned(study)
+    try:
+        configurations = gather(results, wanted)
+    except SermodulesError as error:
+        raise SermodulesError(f"cannot report the study {name}: {error}") from error
+    runs = scores(results, study)
+    tables = make(configurations, results, runs)
+    drawn, alt = figure.draw(configurations, tables["configurations"].frame)
+    ledger = claims.ledger(from_results(results))
+    text = document(name, about, results, configurations, tables, alt, missing(results, wanted), ledger)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_csv(runs, folder / "scores.csv", "%.6f")
+        for key, table in tables.items():
+            _write_csv(table.frame, folder / f"{key}.csv", "%.2f")
+        _write_csv(ledger, folder / "claims.csv", "%.2f")
+        drawn.savefig(folder / "report.png", dpi=130, facecolor="white")
+        (folder / "report.md").write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise StoreError(f"cannot write the report to {folder}: {error}. Choose another folder.") from error
+    return text
+
+
+def _write_csv(frame, path, digits):
+    frame.to_csv(path, index=False, float_format=digits, lineterminator="\n")

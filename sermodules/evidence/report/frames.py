@@ -1,0 +1,299 @@
+"""The tables of a report as data frames, with how their columns are printed."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from sermodules.config import METHODS, words
+from sermodules.evidence import paper, statistics
+from sermodules.evidence.report.cells import (
+    DATA,
+    PAPERS,
+    cell,
+    check,
+    confusions,
+    gather,
+    labels,
+    of_the_paper,
+    planned,
+)
+from sermodules.evidence.report.columns import Column, Table, count_column, in_percent, percent_column, text_column
+from sermodules.evidence.report.wording import NONE, interval, mean_and_sd, p_value, percent, share, signed, span, whole
+from sermodules.evidence.scores import from_results
+
+#: The paper's confusion matrix of each of its models.
+REPORTED_CONFUSIONS = {"model1": paper.TABLE3, "model2": paper.TABLE4}
+
+
+def tables(results, study=None):
+    """Make the paper's four tables from the runs of a study.
+
+    Parameters
+    ----------
+    results : iterable of RunResult
+        Finished runs, in any order; their configurations may differ in anything.
+    study : Study, optional
+        Names the configurations alike while some of them have no run yet.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``table1`` (WA and UAR of each fold, last row the mean), ``table2`` (UAR, mean and SD over the folds), ``table3``
+        and ``table4`` (confusion matrices of Model 1 and Model 2, rows in % of the true class), as in the paper;
+        ``configurations`` (a row each, with intervals over the speakers, parameters and seconds), ``comparisons`` (see
+        `statistics.compare`) and ``confusions`` (of every configuration, pooled and fold-averaged). Percentages as floats;
+        NaN where there is nothing to report.
+
+    Raises
+    ------
+    SermodulesError
+        If there are no results, a run is there twice, or runs on the same corpus read different data.
+    """
+    results = list(results)
+    made = make(gather(results, planned(study)), results, scores(results, study))
+    return {name: table.frame for name, table in made.items()}
+
+
+def scores(results, study=None):
+    """Put the scores of runs in one table, as `sermodules.evidence.statistics` and `sermodules.evidence.claims` take them.
+
+    Parameters
+    ----------
+    results : iterable of RunResult
+    study : Study or str, optional
+        Names the configurations alike while some of them have no run yet.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `sermodules.evidence.scores.from_results`, with ``configuration``, its name in the report, before the rest.
+
+    Raises
+    ------
+    SermodulesError
+        As `tables`.
+    """
+    results = list(results)
+    check(results)
+    names = labels(results, planned(study))
+    frame = from_results(results)
+    frame.insert(0, "configuration", [names[cell(result.config)] for result in results])
+    order = {label: number for number, label in enumerate(names.values())}
+    places = frame["configuration"].map(order)
+    return frame.assign(place=places).sort_values(["place", "fold", "seed"], ignore_index=True).drop(columns="place")
+
+
+def make(configurations, results, runs):
+    """Return each `Table` of a report by its name; `runs` are the scores."""
+    papers = of_the_paper(configurations)
+    return {
+        "table1": _table1(papers or configurations),
+        "table2": _table2(configurations),
+        "table3": _confusions(papers, "model1"),
+        "table4": _confusions(papers, "model2"),
+        "configurations": _summary(configurations, runs),
+        "comparisons": _comparisons(configurations, runs),
+        "confusions": _all_confusions(configurations, results),
+    }
+
+
+# --- Table 1: every fold
+
+
+def is_papers_layout(folds):
+    """Tell whether the folds test IEMOCAP's speakers, or others named as they are: a woman and a man a session."""
+    return all(
+        re.fullmatch("Ses0[1-5][FM]", row.speaker)
+        and row.session == row.speaker[:5]
+        and row.gender == {"F": "female", "M": "male"}[row.speaker[5]]
+        for row in folds.itertuples()
+    )
+
+
+def _table1(configurations):
+    keys = ["fold", "session", "speaker", "gender"]
+    folds = [c.folds.set_index(keys)[["wa", "uar"]] for c in configurations]
+    rows = pd.concat(folds, axis=1, keys=range(len(folds))).sort_index()
+    people = rows.index.to_frame(index=False)
+    reported = _reported1(people)
+    found = {}  # title of a column to its values, the last one the mean
+    for model, record in METHODS.items():
+        ours = [(number, c.label) for number, c in enumerate(configurations) if c.config.model == model]
+        for number, label in ours:
+            for key in ("wa", "uar"):
+                values = rows[number, key].to_numpy()
+                found[f"{label} {key.upper()}"] = [*values, np.nanmean(values)]
+        if ours and model in PAPERS:
+            for key in ("wa", "uar"):
+                values, mean = reported[f"{model}_{key}"], paper.TABLE1_MEAN[f"{model}_{key}"]
+                found[f"{record.name} {key.upper()}, reported"] = [*values, mean]
+    people = people.astype(str).rename(columns=str.capitalize)
+    people.loc[len(people)] = ["mean", "", "", ""]
+    if not people["Session"].any():
+        people = people.drop(columns="Session")
+    figures = pd.DataFrame({in_percent(title): values for title, values in found.items()})
+    return Table(
+        pd.concat([people, figures], axis=1),
+        (*(text_column(title) for title in people), *(percent_column(title) for title in found)),
+    )
+
+
+def _reported1(people):
+    """Return the rows of the paper's Table 1 for these folds; NaN if the folds are not those of the paper."""
+    if not is_papers_layout(people):
+        return pd.DataFrame(np.nan, people.index, paper.TABLE1.columns)
+    session = people["session"].str[-1].astype(int)
+    return paper.TABLE1.set_index(["session", "gender"]).loc[list(zip(session, people["gender"], strict=True))]
+
+
+# --- Table 2: the comparison
+
+
+def _table2(configurations):
+    rows, as_printed = [], {}
+    for line in paper.TABLE2.itertuples():
+        known = line.model in PAPERS
+        sample = paper.TABLE1[f"{line.model}_uar"].std(ddof=1) if known else np.nan
+        folds, seeds = ("10", "5") if known else (NONE, NONE)
+        method = f"{line.method}, reported"
+        as_printed[method] = line.printed
+        rows.append([method, line.uar, line.sd, sample, folds, seeds, "IEMOCAP"])
+        rows += [_line2(c) for c in configurations if METHODS[c.config.model].line == line.method]
+    score, spread, sample = (in_percent(title) for title in ("UAR", "Population SD", "Sample SD"))
+
+    def uar(method, mean, sd):
+        return as_printed[method] if method in as_printed else mean_and_sd(mean, sd)
+
+    return Table(
+        pd.DataFrame(rows, columns=["Method", score, spread, sample, "Folds", "Seeds", "Corpus"]),
+        (
+            text_column("Method"),
+            Column("UAR", ("Method", score, spread), uar),
+            percent_column("Sample SD"),
+            count_column("Folds"),
+            count_column("Seeds"),
+            text_column("Corpus"),
+        ),
+    )
+
+
+def _line2(configuration):
+    uar, corpus = configuration.folds["uar"], words.corpus_name(configuration.config.corpus)
+    spread = uar.std(ddof=0) if len(uar) > 1 else np.nan
+    seeds = span(configuration.folds["seeds"])
+    return [configuration.label, uar.mean(), spread, uar.std(ddof=1), f"{len(uar)}", seeds, corpus]
+
+
+# --- Tables 3 and 4: confusion matrices
+
+
+def _long(matrix):
+    """Return a confusion matrix with its true classes in a column."""
+    return matrix.rename(columns=in_percent).rename_axis(columns=None).reset_index(names="True")
+
+
+def _confusions(configurations, model):
+    matrices = {c.label: c.confusion for c in configurations if c.config.model == model}
+    matrices[f"{METHODS[model].name}, reported"] = REPORTED_CONFUSIONS[model]
+    frame = pd.concat(
+        [_long(matrix).assign(Configuration=label) for label, matrix in matrices.items()], ignore_index=True
+    )
+    return Table(frame[["Configuration", *frame.columns.drop("Configuration")]])
+
+
+def _all_confusions(configurations, results):
+    """Return the confusion matrices of all configurations, pooled and fold-averaged, in one long table."""
+    frames = []
+    for c in configurations:
+        mine = confusions([result for result in results if cell(result.config) == c.config])
+        for matrix in (statistics.pooled_confusion(mine), statistics.fold_averaged_confusion(mine)):
+            frame = _long(matrix)
+            frame.insert(0, "Configuration", c.label)
+            frame.insert(1, "Kind", matrix.attrs["kind"])
+            frames.append(frame)
+    return Table(pd.concat(frames, ignore_index=True))
+
+
+def beside(matrix, reported):
+    """Put the reported shares of the same classes to the right of ours."""
+    other = reported.reindex(index=matrix.index, columns=[name for name in matrix.columns if name in reported.columns])
+    both = pd.concat([matrix, other.rename(columns=lambda name: f"{name}, reported")], axis=1)
+    return Table(
+        both.rename_axis(index="True").reset_index(),
+        (text_column("True"), *(Column(name, (name,), percent) for name in both)),
+    )
+
+
+# --- all configurations
+
+
+def _summary(configurations, runs):
+    """Return a row a configuration: scores with their spread and interval, size and time."""
+    # A configuration is described by itself, so those with other folds may stand in one table.
+    parts = [statistics.summary(part) for _, part in runs.groupby("configuration", sort=False)]
+    more = runs.groupby("configuration")[["parameters", "seconds"]].mean()
+    wa = {c.label: c.folds["wa"].mean() for c in configurations}
+    found = pd.concat(parts).set_index("configuration").join(more)
+    found = found.loc[[c.label for c in configurations]].reset_index()
+    frame = pd.DataFrame(
+        {
+            "Configuration": found["configuration"],
+            in_percent("UAR"): found["mean"],
+            in_percent("Population SD"): found["sd_population"].where(found["folds"] > 1),
+            in_percent("Low"): found["low"],
+            in_percent("High"): found["high"],
+            in_percent("Seed SD"): found["sd_seeds"],
+            in_percent("WA"): found["configuration"].map(wa),
+            "Parameters": found["parameters"],
+            "Seconds": found["seconds"],
+            "Folds": found["folds"],
+            "Seeds": found["seeds"],
+            "Corpus": [words.corpus_name(c.config.corpus) for c in configurations],
+        }
+    )
+    return Table(
+        frame,
+        (
+            text_column("Configuration"),
+            Column("UAR", (in_percent("UAR"), in_percent("Population SD")), mean_and_sd),
+            Column("Interval", (in_percent("Low"), in_percent("High")), interval),
+            percent_column("Seed SD"),
+            percent_column("WA"),
+            Column("Parameters", ("Parameters",), whole),
+            Column("Seconds", ("Seconds",), whole),
+            count_column("Folds"),
+            count_column("Seeds"),
+            text_column("Corpus"),
+        ),
+    )
+
+
+def _comparisons(configurations, runs):
+    """Compare configurations with Model 2 (or the first) of the same data and preset, with Holm's correction within each."""
+    compared, groups = [], {}
+    for c in configurations:
+        groups.setdefault(tuple(getattr(c.config, key) for key in (*DATA, "preset")), []).append(c)
+    for group in groups.values():
+        reference = next((c for c in group if c.standard and c.config.model == "model2"), group[0])
+        if len(group) > 1:
+            mine = runs[runs["configuration"].isin([c.label for c in group])]
+            others = [c.label for c in group if c is not reference]
+            compared.append(statistics.compare(mine, reference.label, others))
+    return Table(
+        pd.concat(compared, ignore_index=True) if compared else pd.DataFrame(),
+        (
+            Column("Configuration", ("configuration",), align="left"),
+            Column("Reference", ("reference",), align="left"),
+            Column("Difference", ("difference",), signed),
+            Column("Interval", ("low", "high"), interval),
+            Column("p", ("p",), p_value),
+            Column("p (Holm)", ("p_holm",), p_value),
+            Column("Sign flip", ("p_sign_flip",), p_value),
+            Column("Wilcoxon", ("p_wilcoxon",), p_value),
+            Column("Worse", ("worse",), share),
+            Column("Same", ("same",), share),
+            Column("Better", ("better",), share),
+            Column("Folds", ("folds",)),
+        ),
+    )

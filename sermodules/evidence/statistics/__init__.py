@@ -1,0 +1,61 @@
+"""Statistics of a study: intervals over speakers, paired tests, power, verdicts, confusion matrices.
+
+Numbers in, numbers out: nothing here reads runs, knows what the paper claims or writes a sentence of the report.
+
+A study is a grid of runs: folds (one test speaker each) x seeds x configurations. Every function of the grid takes
+`scores`, a pandas.DataFrame with one row a run and the columns ``configuration`` (str), ``fold`` (int), ``speaker``
+(str, the test speaker), ``seed`` (int) and ``uar`` (float, %).
+
+The unit of all inference is the speaker. Seeds are averaged within a fold first, so 10 folds x 5 seeds are ten values,
+never fifty. Differences are in points of UAR: the other configuration minus the reference.
+
+The corrected t-test is the primary test. The sign-flip test, Wilcoxon's test, the Bayesian test and the mixed model
+stand beside it and decide nothing.
+"""
+
+from sermodules.evidence.statistics.comparison import compare
+from sermodules.evidence.statistics.confusions import fold_averaged_confusion, pooled_confusion
+from sermodules.evidence.statistics.levels import ALPHA, LEVEL, ROPE
+from sermodules.evidence.statistics.mixed import mixed_model
+from sermodules.evidence.statistics.planning import Spread, detectable, power, spread
+from sermodules.evidence.statistics.table import COLUMNS, FEWEST_SPEAKERS, by_fold, paired_differences, summary
+from sermodules.evidence.statistics.tests import (
+    CorrectedT,
+    Probabilities,
+    bayesian_correlated_t,
+    bootstrap_interval,
+    corrected_t,
+    sign_flip,
+    wilcoxon,
+)
+from sermodules.evidence.statistics.verdicts import CANNOT_TELL, NOT_SUPPORTED, SUPPORTED, verdict
+
+__all__ = [
+    "ALPHA",
+    "CANNOT_TELL",
+    "COLUMNS",
+    "FEWEST_SPEAKERS",
+    "LEVEL",
+    "NOT_SUPPORTED",
+    "ROPE",
+    "SUPPORTED",
+    "CorrectedT",
+    "Probabilities",
+    "Spread",
+    "bayesian_correlated_t",
+    "bootstrap_interval",
+    "by_fold",
+    "compare",
+    "corrected_t",
+    "detectable",
+    "fold_averaged_confusion",
+    "mixed_model",
+    "paired_differences",
+    "pooled_confusion",
+    "power",
+    "sign_flip",
+    "spread",
+    "summary",
+    "verdict",
+    "wilcoxon",
+]

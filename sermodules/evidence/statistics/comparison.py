@@ -1,0 +1,107 @@
+"""Configurations against a reference: all tests in one row each, and Holm's correction for the number of rows."""
+
+import numpy as np
+import pandas as pd
+
+from sermodules.errors import SermodulesError
+from sermodules.evidence.statistics.levels import EQUAL, ROPE
+from sermodules.evidence.statistics.table import check, configurations, folds_of, run_differences
+from sermodules.evidence.statistics.tests import (
+    CorrectedT,
+    Probabilities,
+    bayesian_correlated_t,
+    bootstrap_interval,
+    corrected_t,
+    sign_flip,
+    wilcoxon,
+)
+
+
+def compare(scores, reference, others=None, rope=ROPE, correlation=None, seed=0):
+    """Compare configurations with a reference, paired over folds and seeds.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        One row a run.
+    reference : str or float
+        A configuration, or a fixed UAR (%) such as that of guessing.
+    others : list of str, optional
+        Configurations; all but the reference unless given. Together they are the family that Holm's correction counts,
+        so name all that a conclusion chooses from.
+    rope : float
+        Region of practical equivalence (points).
+    correlation : float, optional
+        Of two folds, as in `corrected_t`.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a comparison:
+
+        - ``configuration``, ``reference``; ``difference``: the mean over the folds (points);
+        - ``low``, ``high``, ``p``: 95 % interval and p-value of the corrected t-test, the primary test;
+        - ``p_holm``: that p-value after Holm's correction over the rows of this table (Holm 1979, "A simple
+          sequentially rejective multiple test procedure"). A comparison without a p-value counts too;
+        - ``bootstrap_low``, ``bootstrap_high``: 95 % bootstrap interval over speakers;
+        - ``p_sign_flip``, ``p_wilcoxon``: secondary tests, not corrected for anything;
+        - ``worse``, ``same``, ``better``: probabilities of the Bayesian correlated t-test;
+        - ``folds`` that have a pair of runs, ``folds_better`` of them with a difference above 0; ``seeds``: the fewest
+          pairs in a fold; ``pairs`` of runs in all; ``unpaired``: runs left out because they have no partner.
+
+        NaN where fewer than two folds have a pair, or all differences are equal.
+
+    Raises
+    ------
+    SermodulesError
+        As `paired_differences`; also if there is nothing to compare.
+    """
+    check(scores)
+    others = [name for name in configurations(scores) if name != reference] if others is None else list(others)
+    if not others:
+        raise SermodulesError(f"nothing to compare with {reference!r}: the scores hold no other configuration")
+    table = pd.DataFrame([_comparison(scores, reference, other, rope, correlation, seed) for other in others])
+    table.insert(table.columns.get_loc("p") + 1, "p_holm", _holm(table["p"]))
+    return table
+
+
+def _comparison(scores, reference, other, rope, correlation, seed):
+    """Return a row of `compare`, but for ``p_holm``, which takes all rows."""
+    runs = run_differences(scores, reference, other)
+    folds = folds_of(runs)
+    values = folds["difference"]
+    enough = len(values) > 1
+    test = corrected_t(values, correlation) if enough else CorrectedT(values.mean(), *[np.nan] * 5)
+    posterior = bayesian_correlated_t(values, rope, correlation) if enough else Probabilities(*[np.nan] * 3)
+    low, high = bootstrap_interval(values, seed) if enough else (np.nan, np.nan)
+    involved = scores["configuration"].isin([reference, other])
+    partners = 2 if isinstance(reference, str) else 1
+    return {
+        "configuration": other,
+        "reference": reference,
+        "difference": test.mean,
+        "low": test.low,
+        "high": test.high,
+        "p": test.p,
+        "bootstrap_low": low,
+        "bootstrap_high": high,
+        "p_sign_flip": sign_flip(values) if enough else np.nan,
+        "p_wilcoxon": wilcoxon(values) if enough else np.nan,
+        "worse": posterior.worse,
+        "same": posterior.same,
+        "better": posterior.better,
+        "folds": len(folds),
+        "folds_better": int((values > EQUAL).sum()),
+        "seeds": int(folds["seeds"].min()) if len(folds) else 0,
+        "pairs": len(runs),
+        "unpaired": int(involved.sum()) - partners * len(runs),
+    }
+
+
+def _holm(p):
+    """Adjust p-values; one that is missing counts as a comparison made, with p = 1, and stays missing."""
+    from statsmodels.stats.multitest import multipletests  # slow to import, and seldom needed
+
+    return np.where(p.isna(), np.nan, multipletests(p.fillna(1.0), method="holm")[1])

@@ -1,0 +1,175 @@
+"""The table of scores: what it must hold, one value a fold, each configuration described by itself."""
+
+import numpy as np
+import pandas as pd
+
+from sermodules.errors import SermodulesError
+from sermodules.evidence.statistics.tests import bootstrap_interval
+
+#: Columns of a table of scores.
+COLUMNS = ("configuration", "fold", "speaker", "seed", "uar")
+
+#: Speakers from which on `summary` gives an interval: with fewer the bootstrap can reach no 95 %, only from least to most.
+FEWEST_SPEAKERS = 6
+
+
+def check(scores):
+    """Refuse what is not a table of scores."""
+    missing = [name for name in COLUMNS if name not in scores.columns]
+    if missing:
+        raise SermodulesError(f"scores lack the column(s) {', '.join(missing)}: they need {', '.join(COLUMNS)}")
+    if scores.empty:
+        raise SermodulesError("scores have no row: run the study first")
+    bad = scores[~scores["uar"].between(0, 100)]
+    if len(bad):
+        raise SermodulesError(f"{len(bad)} UAR(s) are not between 0 and 100 %, the first in {_cell(bad.iloc[0])}")
+    if 0 < scores["uar"].max() <= 1:
+        raise SermodulesError("all UARs are at most 1: they look like shares. Multiply them by 100.")
+    twice = scores[scores.duplicated(["configuration", "fold", "seed"])]
+    if len(twice):
+        raise SermodulesError(f"scores hold a run twice: {_cell(twice.iloc[0])}. Keep one of its rows.")
+    pairs = scores[["fold", "speaker"]].drop_duplicates()
+    torn = pairs[pairs.duplicated("fold", keep=False) | pairs.duplicated("speaker", keep=False)]
+    if len(torn):
+        found = ", ".join(f"fold {row.fold} with {row.speaker}" for row in torn.itertuples())
+        raise SermodulesError(f"a fold must test one speaker, and the same in every configuration; found {found}")
+
+
+def _cell(row):
+    return f"{row['configuration']}, fold {row['fold']}, seed {row['seed']}"
+
+
+def configurations(scores):
+    """Return the names of the configurations, in order of first appearance."""
+    return list(scores["configuration"].drop_duplicates())
+
+
+def known(scores, name):
+    """Refuse the name of a configuration that the scores do not hold."""
+    names = configurations(scores)
+    if name not in names:
+        raise SermodulesError(f"no configuration {name!r} in the scores: there are {', '.join(map(repr, names))}")
+
+
+def by_fold(scores):
+    """Average the seeds within each fold.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        One row a run.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (folds, configurations)
+        UAR (%). Folds are sorted, configurations in order of first appearance; NaN where a configuration has no run.
+
+    Raises
+    ------
+    SermodulesError
+        If a column is missing, a run is there twice, a UAR is not in %, or a fold tests two speakers.
+    """
+    check(scores)
+    means = scores.groupby(["fold", "configuration"])["uar"].mean().unstack()
+    return means[configurations(scores)].sort_index()
+
+
+def summary(scores, seed=0):
+    """Describe each configuration by itself.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        One row a run.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a configuration, in order of first appearance:
+
+        - ``configuration``; ``mean`` UAR over the folds (%), each fold the mean of its seeds;
+        - ``sd_population`` and ``sd_sample``: SD over the folds, divided by n and by n - 1. The paper's ± is the first;
+        - ``sd_seeds``: sample SD over the seeds of the mean over the folds: how much the headline figure moves when
+          everything is run again. Only seeds that have all of the configuration's folds;
+        - ``sd_within``: root mean square over the folds of the sample SD over the seeds: how much one run moves;
+        - ``low``, ``high``: 95 % bootstrap interval of the mean over speakers;
+        - ``folds``, ``seeds``, ``runs``: how many there are.
+
+        NaN where there are too few folds or seeds.
+
+    Raises
+    ------
+    SermodulesError
+        As `by_fold`.
+    """
+    means = by_fold(scores)
+    rows = []
+    for name, runs in scores.groupby("configuration", sort=False):
+        folds = means[name].dropna()
+        low, high = bootstrap_interval(folds, seed) if len(folds) >= FEWEST_SPEAKERS else (np.nan, np.nan)
+        grid = runs.pivot(index="fold", columns="seed", values="uar")
+        rows.append(
+            {
+                "configuration": name,
+                "mean": folds.mean(),
+                "sd_population": folds.std(ddof=0),
+                "sd_sample": folds.std(ddof=1),
+                "sd_seeds": grid.dropna(axis="columns").mean().std(ddof=1),
+                "sd_within": np.sqrt(grid.var(axis="columns", ddof=1).mean()),
+                "low": low,
+                "high": high,
+                "folds": len(folds),
+                "seeds": grid.shape[1],
+                "runs": len(runs),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def paired_differences(scores, reference, other):
+    """Subtract the reference from another configuration, run by run, then average the seeds within each fold.
+
+    A run has a partner if the other configuration has the same fold and seed. Runs without one are left out.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        One row a run.
+    reference : str or float
+        A configuration, or a fixed UAR (%) such as that of guessing.
+    other : str
+        A configuration.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a fold that has at least one pair: ``fold, speaker, difference`` (points, the mean over the seeds) and
+        ``seeds`` (pairs in this fold).
+
+    Raises
+    ------
+    SermodulesError
+        As `by_fold`; also if a configuration is not there, or both are the same.
+    """
+    return folds_of(run_differences(scores, reference, other))
+
+
+def run_differences(scores, reference, other):
+    """Return a Series of differences (points), indexed by fold, speaker and seed."""
+    check(scores)
+    known(scores, other)
+    if reference == other:
+        raise SermodulesError(f"cannot compare {other!r} with itself: choose another reference")
+    runs = scores.pivot(index=["fold", "speaker", "seed"], columns="configuration", values="uar")
+    if isinstance(reference, str):
+        known(scores, reference)
+        return (runs[other] - runs[reference]).dropna()
+    return (runs[other] - float(reference)).dropna()
+
+
+def folds_of(differences):
+    """Average the differences of runs over the seeds: return the rows of `paired_differences`."""
+    folds = differences.groupby(["fold", "speaker"]).agg(["mean", "count"]).reset_index()
+    return folds.rename(columns={"mean": "difference", "count": "seeds"})
