@@ -23,15 +23,12 @@ FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 #: What chapters call and what needs no example, by the beginning of its name, with the reason.
 WITHOUT = {
-    "sermodules.evidence.": "is being written anew: its examples come with it",
     "sermodules.runs.": "prepares, trains, scores or stores a run; it takes a corpus, and the chapter One fold is its example",
     "sermodules.study.": "reads the plan or the results of a study; the chapter The study is its example",
     "sermodules.corpora.load": "reads a corpus, or makes one; every chapter begins with it",
     "sermodules.corpora.synthetic.": "plans the synthetic corpus; the chapter The corpora shows what",
-    "sermodules.corpora.iemocap.": "is about a corpus that few have; the chapter asserts what comes out",
-    "sermodules.features.corpus.extract": "reads the audio of a corpus and fills the cache",
+    "sermodules.features.log_mels.extract": "reads the audio of a corpus and fills the cache",
     "sermodules.features.functionals.": "needs openSMILE, which is no dependency",
-    "sermodules.plots.player.": "returns a piece of a page: it can be seen and heard in its chapter only",
 }
 
 

@@ -20,7 +20,7 @@ from sermodules import corpora, features
 from sermodules.corpora import audio
 from sermodules.errors import AudioError, ConfigError, CorpusError, StoreError
 from sermodules.features import cache as feature_cache
-from sermodules.features import corpus, mel
+from sermodules.features import log_mels, mel
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.normal(0, 0.1, 8000)
@@ -286,8 +286,8 @@ def extract_without_warning(*args, **kwargs):
 
 def computing(monkeypatch):
     """Count the utterances whose features are computed from now on."""
-    calls, real = [], corpus._features
-    monkeypatch.setattr(corpus, "_features", lambda *args, **more: calls.append(args) or real(*args, **more))
+    calls, real = [], log_mels._features
+    monkeypatch.setattr(log_mels, "_features", lambda *args, **more: calls.append(args) or real(*args, **more))
     return calls
 
 
@@ -358,7 +358,7 @@ def test_code_and_versions_change_the_key(table, tmp_path, monkeypatch):
             keys.append(key())
     other = tmp_path / "other.py"
     other.write_text("SAMPLE_RATE = 16000\n")
-    for module in (audio, mel, corpus):
+    for module in (audio, mel, log_mels):
         with monkeypatch.context() as patch:
             patch.setattr(module, "__file__", str(other))
             keys.append(key())
@@ -425,13 +425,13 @@ def start_child(csv, cache, line):
     code = (
         "import os, signal, sys, time, numpy as np, pandas as pd\n"
         "from sermodules import features\n"
-        "from sermodules.features import corpus\n"
+        "from sermodules.features import log_mels\n"
         "calls = []\n"
         "def made_up(path, settings):\n"
         "    calls.append(path)\n"
         f"    {line}\n"
         "    return np.full((5, 40, 3), len(calls), np.float32)\n"
-        "corpus._features = made_up\n"
+        "log_mels._features = made_up\n"
         "table = pd.read_csv(sys.argv[1], dtype={'speaker': str}, keep_default_na=False)\n"
         "found = features.extract(table, cache=sys.argv[2], workers=1)\n"
         "print(len(calls), found.key, [float(x[0, 0, 0]) for x in found.values()])\n"
@@ -467,7 +467,7 @@ def test_interrupt_leaves_nothing(table, tmp_path, monkeypatch):
     def interrupted(path, settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(corpus, "_features", interrupted)
+    monkeypatch.setattr(log_mels, "_features", interrupted)
     with pytest.raises(KeyboardInterrupt):
         features.extract(table, cache=tmp_path / "cache")
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]

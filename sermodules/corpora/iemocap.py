@@ -111,6 +111,8 @@ def parse_turn(name):
 
     The first letter F or M says who wore the markers, the last one who speaks; they agree in half of the turns.
 
+    See chapter "The corpora, heard".
+
     Parameters
     ----------
     name : str
@@ -124,6 +126,13 @@ def parse_turn(name):
     ------
     ValueError
         If this is not the name of a turn.
+
+    Examples
+    --------
+    >>> from sermodules.corpora import iemocap
+    >>> turn = iemocap.parse_turn("Ses03M_impro05a_F012")
+    >>> turn.speaker, turn.gender, turn.scripted
+    ('Ses03F', 'female', False)
     """
     match = _TURN.fullmatch(name)
     if match is None:

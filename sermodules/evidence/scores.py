@@ -10,6 +10,8 @@ from sermodules.config import words
 def from_results(results):
     """Make a table of scores.
 
+    See chapter "The verdict".
+
     Parameters
     ----------
     results : iterable of RunResult
@@ -25,6 +27,20 @@ def from_results(results):
         - ``speaker``: who was tested; ``uar``, ``wa`` in %;
         - ``recall_<class>`` and ``<class>_as_neutral``: % of the class's utterances; NaN where the speaker has none;
         - ``parameters``, ``seconds`` (training and prediction; NaN if not known) and ``run``, the run's id.
+
+    Examples
+    --------
+    A run is made by `sermodules.runs`; this one, of two sad utterances and a happy one, is typed.
+
+    >>> from sermodules import metrics
+    >>> from sermodules.config import RunConfig
+    >>> from sermodules.evidence import scores
+    >>> from sermodules.runs import RunResult
+    >>> found = metrics.summarise(["sad", "sad", "happy"], ["sad", "happy", "happy"], ["sad", "happy"])
+    >>> run = RunResult(RunConfig.create(), None, None, found | {"test_speaker": "F1"}, {})
+    >>> scores.from_results([run])[["model", "fold", "speaker", "uar", "recall_sad", "recall_happy"]]
+        model  fold speaker   uar  recall_sad  recall_happy
+    0  model2     1      F1  75.0        50.0         100.0
     """
     return pd.DataFrame([_row(result) for result in results])
 

@@ -1,10 +1,10 @@
 """Audio files in, arrays out: what methods learn from, computed once and kept in a cache.
 
-`mel` makes the network's 3-D log-Mels of a signal, `corpus` those of a whole corpus; `spectrogram`, `frames` and `functionals`
-make what baselines take. Nothing here knows of folds, and nothing learns.
+`mel` makes the network's 3-D log-Mels of a signal, `log_mels` those of a whole corpus. `spectrogram`, `frames` and
+`functionals` make what baselines take. Nothing here knows of folds, and nothing learns.
 """
 
-from sermodules.features.corpus import Features, extract
+from sermodules.features.log_mels import Features, extract
 from sermodules.features.mel import (
     BANDS,
     CHANNELS,

@@ -1,7 +1,7 @@
 """What is computed once from the audio of a corpus and kept in a file, so that no later run computes it again.
 
 `kept` is the way of all of it: whoever comes first makes it, the others wait. `arrays` and `per_utterance` keep arrays in one
-file; `sermodules.features.corpus` keeps log-Mels in a folder, to map them into memory.
+file; `sermodules.features.log_mels` keeps log-Mels in a folder, to map them into memory.
 """
 
 import hashlib

@@ -141,6 +141,19 @@ def attention_player(signal, log_mel, weights, windows=None, *, start=0, title="
 
     Frame t is drawn from 10 t to 10 t + 10 ms, as in `sermodules.plots.plot_log_mel`, but holds the samples of 25 ms from
     10 t ms on. So the picture is up to 7.5 ms ahead of the sound, less than half a step.
+
+    Examples
+    --------
+    One second of silence is 98 of the 300 frames; from step 50 of 150 on all is padding. The sound fills the 3 s.
+
+    >>> import numpy as np
+    >>> from sermodules.plots.player import attention_player
+    >>> signal, log_mel = np.zeros(16000, dtype=np.float32), np.zeros((98, 40))
+    >>> player = attention_player(signal, log_mel, {"mean": np.full(150, 1 / 150)}, title="silence")
+    >>> player.steps, player.end, player.signal.shape
+    (150, 49, (48000,))
+    >>> player
+    Attention player of silence: to see it, open the notebook or the page in a browser.
     """
     signal = _checked_signal(signal)
     log_mel = _checked_log_mel(log_mel, signal, start)

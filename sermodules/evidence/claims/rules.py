@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import integrate, stats
 
 from sermodules.evidence import paper, statistics
-from sermodules.evidence.claims.cells import Cell, by_fold, lacks, left_out, pairs
+from sermodules.evidence.claims.configurations import Cell, by_fold, lacks, left_out, pairs
 from sermodules.evidence.claims.finding import (
     EQUAL,
     FEWEST_FOLDS,

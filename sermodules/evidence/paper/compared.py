@@ -13,10 +13,20 @@ from sermodules.evidence.paper.recomputed import recalls
 def differences():
     """Subtract Model 1 from Model 2 in each fold of Table 1.
 
+    See chapter "The paper".
+
     Returns
     -------
     pandas.DataFrame
         ``fold, session, gender, uar, wa``; the last two in points, positive where Model 2 is better.
+
+    Examples
+    --------
+    >>> from sermodules.evidence import paper
+    >>> paper.differences().head(2)
+       fold  session  gender   uar     wa
+    0     1        1  female  4.50 -11.17
+    1     2        1    male  3.61  19.51
     """
     rows = tables.TABLE1[["fold", "session", "gender"]].copy()
     for metric in ("uar", "wa"):
@@ -25,12 +35,25 @@ def differences():
 
 
 def recall_differences():
-    """Subtract Table 3's recalls from Table 4's: what Model 2 gains in each class, in points."""
+    """Subtract Table 3's recalls from Table 4's: what Model 2 gains in each class, in points.
+
+    See chapter "The paper".
+
+    Examples
+    --------
+    Sad and happy gain, angry and neutral lose.
+
+    >>> from sermodules.evidence import paper
+    >>> paper.recall_differences().round(2).to_dict()
+    {'angry': -1.85, 'sad': 14.18, 'happy': 9.09, 'neutral': -8.33}
+    """
     return (recalls(tables.TABLE4) - recalls(tables.TABLE3)).rename("difference")
 
 
 def without_session(session):
     """Average Table 1 over the folds of the other four sessions.
+
+    See chapter "The paper".
 
     Parameters
     ----------
@@ -41,6 +64,14 @@ def without_session(session):
     -------
     pandas.Series
         Four means (%), named as the columns of `TABLE1`.
+
+    Examples
+    --------
+    Without the fifth session Model 2 has 67.24 %, not 62.86 %, and is ahead by 2.67 points, not 3.43.
+
+    >>> from sermodules.evidence import paper
+    >>> paper.without_session(5)[["model1_uar", "model2_uar"]].round(2).to_dict()
+    {'model1_uar': 64.56, 'model2_uar': 67.24}
     """
     return tables.TABLE1.loc[tables.TABLE1["session"] != session, list(tables.TABLE1_MEAN)].mean()
 
@@ -53,6 +84,8 @@ def fold_tests(metric="uar"):
     degrees of freedom. With ten speakers of about equal size the ratio is 1/9 if all that is not tested counts as training
     data, 1/8 if the validation speaker does not. The two speakers of a session talk to each other, so the last line takes a
     session's mean as one observation.
+
+    See chapter "How sure can we be?".
 
     Parameters
     ----------
@@ -67,6 +100,19 @@ def fold_tests(metric="uar"):
     References
     ----------
     Nadeau, Bengio, "Inference for the generalization error", Machine Learning 52(3), 2003, 239-281.
+
+    Examples
+    --------
+    The tests that take the ten folds as independent find a difference, the others do not.
+
+    >>> from sermodules.evidence import paper
+    >>> paper.fold_tests("uar")[["test", "n", "p"]].round(3)
+                          test   n      p
+    0                 paired t  10  0.042
+    1                 Wilcoxon  10  0.037
+    2   corrected t, ratio 1/9  10  0.137
+    3   corrected t, ratio 1/8  10  0.148
+    4  paired t, session means   5  0.145
     """
     rows = differences()
     folds = rows[metric].to_numpy()
@@ -101,6 +147,8 @@ def against_reported(method, model="model2", ratio=1 / 9):
     Open: what the ± of the other papers is, and over how many folds. Where none is printed, the other figure is taken as
     exact: no interval can be narrower, so it is a bound and no test.
 
+    See chapter "The paper".
+
     Parameters
     ----------
     method : str
@@ -119,6 +167,14 @@ def against_reported(method, model="model2", ratio=1 / 9):
     ----------
     Welch, "The generalization of 'Student's' problem when several different population variances are involved", Biometrika 34,
     1947, 28-35.
+
+    Examples
+    --------
+    Model 2 is 62.86 - 64.74 points behind the network that the paper builds on, with an interval from far behind to far ahead.
+
+    >>> from sermodules.evidence import paper
+    >>> paper.against_reported("ACRNN")[["difference", "low", "high"]].round(2).to_dict()
+    {'difference': -1.88, 'low': -13.16, 'high': 9.41}
     """
     other = tables.ACRNN if method == "ACRNN" else tables.TABLE2.set_index("method").loc[method]
     folds = tables.TABLE1[f"{model}_uar"]

@@ -29,6 +29,8 @@ REPORTED_CONFUSIONS = {"model1": paper.TABLE3, "model2": paper.TABLE4}
 def tables(results, study=None):
     """Make the paper's four tables from the runs of a study.
 
+    See chapter "The study".
+
     Parameters
     ----------
     results : iterable of RunResult
@@ -49,6 +51,26 @@ def tables(results, study=None):
     ------
     SermodulesError
         If there are no results, a run is there twice, or runs on the same corpus read different data.
+
+    Examples
+    --------
+    A run of two sad utterances and a happy one, typed, below what the paper reported:
+
+    >>> import pandas as pd
+    >>> from sermodules import metrics
+    >>> from sermodules.config import RunConfig
+    >>> from sermodules.evidence import report
+    >>> from sermodules.runs import RunResult
+    >>> found = metrics.summarise(["sad", "sad", "happy"], ["sad", "happy", "happy"], ["sad", "happy"])
+    >>> woman = pd.DataFrame({"gender": ["female"]})
+    >>> run = RunResult(RunConfig.create(), woman, None, found | {"test_speaker": "F1"}, {})
+    >>> report.tables([run])["table2"][["Method", "UAR (%)", "Corpus"]]
+                   Method  UAR (%)     Corpus
+    0   DNN-ELM, reported    51.24    IEMOCAP
+    1  CNN-LSTM, reported    61.70    IEMOCAP
+    2   Model 1, reported    59.43    IEMOCAP
+    3   Model 2, reported    62.86    IEMOCAP
+    4             Model 2    75.00  synthetic
     """
     results = list(results)
     made = make(gather(results, planned(study)), results, scores(results, study))
@@ -57,6 +79,8 @@ def tables(results, study=None):
 
 def scores(results, study=None):
     """Put the scores of runs in one table, as `sermodules.evidence.statistics` and `sermodules.evidence.claims` take them.
+
+    See chapter "The study".
 
     Parameters
     ----------
@@ -73,6 +97,20 @@ def scores(results, study=None):
     ------
     SermodulesError
         As `tables`.
+
+    Examples
+    --------
+    A run of two sad utterances and a happy one, typed:
+
+    >>> from sermodules import metrics
+    >>> from sermodules.config import RunConfig
+    >>> from sermodules.evidence import report
+    >>> from sermodules.runs import RunResult
+    >>> found = metrics.summarise(["sad", "sad", "happy"], ["sad", "happy", "happy"], ["sad", "happy"])
+    >>> run = RunResult(RunConfig.create(), None, None, found | {"test_speaker": "F1"}, {})
+    >>> report.scores([run])[["configuration", "fold", "speaker", "uar"]]
+      configuration  fold speaker   uar
+    0       Model 2     1      F1  75.0
     """
     results = list(results)
     check(results)

@@ -20,6 +20,8 @@ from sermodules.evidence.statistics.tests import (
 def compare(scores, reference, others=None, rope=ROPE, correlation=None, seed=0):
     """Compare configurations with a reference, paired over folds and seeds.
 
+    See chapter "How sure can we be?".
+
     Parameters
     ----------
     scores : pandas.DataFrame
@@ -57,6 +59,22 @@ def compare(scores, reference, others=None, rope=ROPE, correlation=None, seed=0)
     ------
     SermodulesError
         As `paired_differences`; also if there is nothing to compare.
+
+    Examples
+    --------
+    Three configurations against the old one, on five speakers. Holm's correction takes the smallest p-value three times, the
+    next one twice, the largest as it is.
+
+    >>> import pandas as pd
+    >>> from sermodules.evidence import statistics
+    >>> uar = {"old": [60] * 5, "A": [60, 62, 63, 64, 66], "B": [63, 65, 66, 67, 69], "C": [64, 66, 67, 68, 70]}
+    >>> rows = [(name, fold, f"s{fold}", 1, value) for name in uar for fold, value in enumerate(uar[name], 1)]
+    >>> scores = pd.DataFrame(rows, columns=statistics.COLUMNS)
+    >>> statistics.compare(scores, "old")[["configuration", "difference", "p", "p_holm"]].round(3)
+      configuration  difference      p  p_holm
+    0             A         3.0  0.116   0.116
+    1             B         6.0  0.016   0.032
+    2             C         7.0  0.010   0.029
     """
     check(scores)
     others = [name for name in configurations(scores) if name != reference] if others is None else list(others)

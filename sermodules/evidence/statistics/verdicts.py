@@ -30,6 +30,8 @@ def verdict(comparison, least=0.0, most=None, rope=ROPE):
     interval between 0 and `rope` supports "better", however small the gain; show the interval beside the verdict.
     Refutations are not corrected for the number of claims.
 
+    See chapter "How sure can we be?".
+
     Parameters
     ----------
     comparison : mapping
@@ -49,6 +51,16 @@ def verdict(comparison, least=0.0, most=None, rope=ROPE):
     ------
     SermodulesError
         If `least` is negative, `most` is below it, or `rope` is negative.
+
+    Examples
+    --------
+    The interval runs from 1 to 4 points: all of it is a gain, and none of it reaches 5 points. Whether the gain is at least 2
+    points stays open.
+
+    >>> from sermodules.evidence import statistics
+    >>> row = {"low": 1.0, "high": 4.0, "bootstrap_low": 1.2, "bootstrap_high": 3.9, "p": 0.01}
+    >>> statistics.verdict(row), statistics.verdict(row, least=5), statistics.verdict(row, least=2)
+    ('supported', 'not supported', 'cannot tell at this power')
     """
     if least < 0 or rope < 0 or (most is not None and most < least):
         raise SermodulesError(

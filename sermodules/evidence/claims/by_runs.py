@@ -1,7 +1,7 @@
 """The claims that runs decide: one entry each. To add one, add an entry; `rules` has the kinds of rules."""
 
 from sermodules.evidence import paper
-from sermodules.evidence.claims.cells import MAX_POOLING, MEAN_POOLING, MODEL1, MODEL2, NO_GENDER, Cell
+from sermodules.evidence.claims.configurations import MAX_POOLING, MEAN_POOLING, MODEL1, MODEL2, NO_GENDER, Cell
 from sermodules.evidence.claims.entry import Claim
 from sermodules.evidence.claims.figures import GAIN, LEAD, NO_FIGURE, SD, SPREADS, Figure, percent, points, recall
 from sermodules.evidence.claims.rules import (

@@ -9,9 +9,9 @@ import pandas as pd
 
 from sermodules.errors import SermodulesError
 from sermodules.evidence import paper, statistics
-from sermodules.evidence.claims.arithmetic import ARITHMETIC
-from sermodules.evidence.claims.cells import lacks
-from sermodules.evidence.claims.corpus import CORPUS
+from sermodules.evidence.claims.by_figures import ARITHMETIC
+from sermodules.evidence.claims.by_runs import CORPUS
+from sermodules.evidence.claims.configurations import lacks
 from sermodules.evidence.claims.finding import FEWEST_FOLDS, NOT_TESTED, Missing, untested
 from sermodules.evidence.claims.rules import AS_NEUTRAL
 from sermodules.evidence.statistics import CANNOT_TELL, NOT_SUPPORTED, ROPE, SUPPORTED
@@ -29,6 +29,8 @@ _GROUP = ("corpus", "preset", "settings")
 
 def ledger(scores=None):
     """Decide every claim of the paper.
+
+    See chapter "The verdict".
 
     Parameters
     ----------
@@ -58,6 +60,17 @@ def ledger(scores=None):
     ------
     SermodulesError
         If a column is missing, a run is there twice, a score is not in %, or a fold tests two speakers.
+
+    Examples
+    --------
+    Without runs, only what the paper prints can be judged: not all rows of its Table 4 sum to 100 %.
+
+    >>> from sermodules.evidence import claims
+    >>> ledger = claims.ledger()
+    >>> ledger.loc[ledger["where"] == "Table 4", ["claim", "ours", "verdict"]].values.tolist()
+    [['Each row of Table 4 sums to 100 %.', '99.99, 100.00, 99.99, 99.59', 'not supported']]
+    >>> ledger.loc[ledger["kind"] == "corpus", "verdict"].unique().tolist()
+    ['not tested']
     """
     rows = []
     for group, runs in _groups(_NO_RUN if scores is None else scores):
