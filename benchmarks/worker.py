@@ -120,7 +120,7 @@ def keras_training(turns, config, steps, stock=False):
     rows = np.arange(len(part.labels))
     minibatches = epochs.minibatches(part, rows, config.batch_size, config.seed)
     method = SimpleNamespace(set_weights=model.set_weights)
-    epochs.train(model, minibatches, steps, Turn(method, SimpleNamespace(train=part), config, report=False))
+    epochs.train(model, minibatches, steps, Turn(method, SimpleNamespace(train=part), config, verbose=False))
 
 
 def torch_training(turns, config, steps):
@@ -193,7 +193,7 @@ def one_run(turns, config):
     turns.say(peak_memory())
     turns.wait()
     model = models.build(config, len(data.classes))
-    fitted = runs.fit(model, data, config, report=False)
+    fitted = runs.fit(model, data, config, verbose=False)
     turns.say(peak_memory())
     turns.wait()
     runs.evaluate(model, data, config, fitted)

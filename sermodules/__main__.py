@@ -114,12 +114,12 @@ def study_run(file, out, folds, seeds, **options):
             bar.n = state["done"] + state["failed"]
             bar.set_postfix_str(f"{len(state['running'])} running, {state['failed']} failed {state['last']}")
 
-        def report(line):
+        def tell(line):
             with bar.external_write_mode():
                 click.echo(line)
 
         try:
-            failed = driver.run(plan, out, report=report, watch=watch, **options)
+            failed = driver.run(plan, out, tell=tell, watch=watch, **options)
         except KeyboardInterrupt:
             command = shlex.join(["sermodules", *sys.argv[1:]])
             click.echo(f"\nStopped. Finished runs are kept. Go on with: {command}", err=True)

@@ -36,7 +36,7 @@ def history(epochs, **cell):
     """Train one network and return its history."""
     config = RunConfig.create(corpus="emodb", preset="teaching", epochs=epochs, patience=epochs, **cell)
     data = runs.prepare(config)
-    fitted = runs.fit(models.build(config, len(data.classes)), data, config, report=False)
+    fitted = runs.fit(models.build(config, len(data.classes)), data, config, verbose=False)
     return fitted.history.assign(**cell, validation_speaker=data.fold.validation, seconds=round(fitted.seconds, 1))
 
 

@@ -30,7 +30,7 @@ def config_of(corpus, model="stratified", **settings):
 def fitted(config):
     data = runs.prepare(config)
     model = models.build(config, len(data.classes))
-    runs.fit(model, data, config, report=False)
+    runs.fit(model, data, config, verbose=False)
     return model, data
 
 
@@ -63,7 +63,7 @@ def uneven(tmp_path_factory):
 
 
 def test_majority_takes_the_most_frequent_training_class(uneven):
-    result = runs.run(config_of(uneven, "majority"), report=False)
+    result = runs.run(config_of(uneven, "majority"), verbose=False)
     assert set(result.predictions["predicted"]) == {"neutral"}
     assert result.metrics["uar"] == result.metrics["wa"] == 0.25  # the test speaker has four of each
     assert result.metrics["recalls"] == {"angry": 0.0, "sad": 0.0, "happy": 0.0, "neutral": 1.0}
@@ -80,7 +80,7 @@ def test_majority_is_scikit_learns_prior(uneven):
 
 
 def test_majority_of_equals_is_the_first(tones):
-    result = runs.run(config_of(tones, "majority"), report=False)
+    result = runs.run(config_of(tones, "majority"), verbose=False)
     assert set(result.predictions["predicted"]) == {"angry"}
 
 
@@ -161,7 +161,7 @@ def test_class_that_is_not_in_training(tmp_path, model):
     path = write_tones(tmp_path)
     table = pd.read_csv(path)
     table[(table["session"] == "A") | (table["emotion"] != "happy")].to_csv(path, index=False)
-    result = runs.run(config_of(f"table:{path}", model), report=False)
+    result = runs.run(config_of(f"table:{path}", model), verbose=False)
     assert "happy" not in set(result.predictions["predicted"])
     assert (result.predictions["happy"] < 2 * FLOOR).all() and (result.predictions["happy"] > 0).all()
     assert np.isfinite(result.history.to_numpy()).all()
@@ -194,7 +194,7 @@ runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2])
 
 def test_same_bytes_twice_and_in_another_process(uneven, tmp_path):
     config = config_of(uneven)
-    stored = [store.save(runs.run(config, report=False), tmp_path / name) for name in "ab"]
+    stored = [store.save(runs.run(config, verbose=False), tmp_path / name) for name in "ab"]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, config.to_json(), str(tmp_path / "c")], capture_output=True, text=True
     )
@@ -202,9 +202,9 @@ def test_same_bytes_twice_and_in_another_process(uneven, tmp_path):
     assert done.stdout == "training utterances: 12.5 % angry, 25.0 % sad, 12.5 % happy, 50.0 % neutral\n"
     contents = [(folder / "predictions.csv").read_bytes() for folder in [*stored, tmp_path / "c" / config.run_id]]
     assert len(set(contents)) == 1
-    other = store.save(runs.run(config.replace(seed=2), report=False), tmp_path / "d")
+    other = store.save(runs.run(config.replace(seed=2), verbose=False), tmp_path / "d")
     assert (other / "predictions.csv").read_bytes() != contents[0]
-    majority, again = (runs.run(config_of(uneven, "majority", seed=seed), report=False) for seed in (1, 2))
+    majority, again = (runs.run(config_of(uneven, "majority", seed=seed), verbose=False) for seed in (1, 2))
     pd.testing.assert_frame_equal(majority.predictions, again.predictions)  # there the seed means nothing
 
 
@@ -216,7 +216,7 @@ def test_result_is_consistent(uneven):
         {"A2"},
         {"A1"},
     ]
-    result = runs.run(config, report=False)
+    result = runs.run(config, verbose=False)
     assert result.provenance["corpus_digest"] == corpora.digest(corpora.load(uneven)) == data.corpus_digest
     assert result.predictions["utterance"].tolist() == data.test.table["utterance"].tolist()
     assert (result.predictions[data.classes].idxmax(axis=1) == result.predictions["predicted"]).all()

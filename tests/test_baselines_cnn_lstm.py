@@ -267,7 +267,7 @@ def trained(data, tones):
     """Return a model and what `fit` said. It had no test part to look at."""
     config = tiny(tones)
     model = models.build(config, 4)
-    return model, runs.fit(model, replace(data, test=None), config, report=False)
+    return model, runs.fit(model, replace(data, test=None), config, verbose=False)
 
 
 def test_optimizer_is_sgd_with_nesterov_momentum(trained):
@@ -311,7 +311,7 @@ def test_weights_of_the_best_epoch_are_kept_and_patience_ends_training(data, ton
         return np.eye(4)[part.labels if len(weights) == 2 else np.zeros_like(part.labels)]
 
     monkeypatch.setattr(model, "logits", logits)
-    fitted = runs.fit(model, data, config, report=False)
+    fitted = runs.fit(model, data, config, verbose=False)
     assert fitted.history["val_uar"].tolist() == [0.25, 1, 0.25, 0.25] and fitted.best_epoch == 2
     for kept, best in zip(model.network.get_weights(), weights[1], strict=True):
         np.testing.assert_array_equal(kept, best)
@@ -328,14 +328,14 @@ def test_loss_that_is_no_number_ends_the_run_with_a_message(data, tones):
     model = models.build(config, 4)
     model.network.get_layer("logits").bias.assign([0.0, 0.0, np.inf, np.inf])
     with pytest.raises(TrainingError, match=r"loss became nan in epoch 1.*learning_rate"):
-        runs.fit(model, data, config, report=False)
+        runs.fit(model, data, config, verbose=False)
 
 
 # the run
 
 
 def test_it_learns_an_easy_corpus(tones):
-    result = runs.run(tiny(tones, epochs=5, learning_rate=0.1), report=False)
+    result = runs.run(tiny(tones, epochs=5, learning_rate=0.1), verbose=False)
     assert result.metrics["uar"] > 0.8  # four tones: guessing gives 0.25
     assert result.history["loss"].iloc[-1] < 0.5 * result.history["loss"].iloc[0]
     classes = ["angry", "sad", "happy", "neutral"]
@@ -347,7 +347,7 @@ SCRIPT = """
 import sys
 from sermodules import runs
 from sermodules.config import RunConfig
-runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
+runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], verbose=False)
 """
 
 
@@ -414,7 +414,7 @@ def test_validation_speaker_chooses_the_epoch_but_is_not_learned_from(trained, c
     table.to_csv(copy, index=False)
     config = tiny(f"table:{copy}")
     model, (before, fitted) = models.build(config, 4), trained
-    after = runs.fit(model, runs.prepare(config), config, report=False)
+    after = runs.fit(model, runs.prepare(config), config, verbose=False)
     for old, new in zip(before.network.get_weights(), model.network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)  # one epoch: nothing to choose
     assert after.history["loss"].tolist() == fitted.history["loss"].tolist()
@@ -427,7 +427,7 @@ def test_class_that_no_training_speaker_has(trained, copy):
     table.to_csv(copy, index=False)
     config = tiny(f"table:{copy}")
     data, model = runs.prepare(config), models.build(config, 4)
-    runs.fit(model, data, config, report=False)
+    runs.fit(model, data, config, verbose=False)
     predictions, loss = models.predict(model, data.test, data.classes)
     assert np.isfinite(predictions[["angry", "sad", "happy", "neutral"]].to_numpy()).all() and np.isfinite(loss)
     learned = zip(trained[0].network.get_weights(), model.network.get_weights(), strict=True)

@@ -206,7 +206,7 @@ def trained(data, tones):
     """Return a model and what `fit` said. It had no test part to look at."""
     config = configuration(tones)
     model = models.build(config, 4)
-    return model, runs.fit(model, replace(data, test=None), config, report=False)
+    return model, runs.fit(model, replace(data, test=None), config, verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +248,7 @@ def test_the_kept_epoch_is_the_one_that_predicts_and_patience_ends_training(copy
     config = configuration(f"table:{copy}", epochs=30, patience=2, learning_rate=3e-4)
     data = runs.prepare(config)
     model = models.build(config, 4)
-    fitted = runs.fit(model, data, config, report=False)
+    fitted = runs.fit(model, data, config, verbose=False)
     best = fitted.history.set_index("epoch").loc[fitted.best_epoch]
     predictions, loss = models.predict(model, data.validation, data.classes)
     assert (predictions["true"] == predictions["predicted"]).mean() == best["val_wa"] and loss == best["val_loss"]
@@ -295,7 +295,7 @@ SCRIPT = """
 import sys
 from sermodules import runs
 from sermodules.config import RunConfig
-runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
+runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], verbose=False)
 """
 
 
@@ -323,7 +323,7 @@ def learned(csv):
     config = configuration(f"table:{csv}", epochs=1)
     data = runs.prepare(config)
     model = models.build(config, len(data.classes))
-    fitted = runs.fit(model, data, config, report=False)
+    fitted = runs.fit(model, data, config, verbose=False)
     assert isinstance(model, DnnElm)
     return [
         fitted.history.to_numpy(), model.scaler.mean_, model.scaler.scale_, model.elm.weights, model.elm.biases,
@@ -374,7 +374,7 @@ def test_loss_that_is_no_number_ends_the_run_with_a_message(data, tones):
     with pytest.raises(
         TrainingError, match=r"loss became nan in epoch 1, minibatch 1.*Lower `learning_rate` \(now 1\)"
     ):
-        runs.fit(model, data, config, report=False)
+        runs.fit(model, data, config, verbose=False)
 
 
 def test_all_bad_audio_is_named_before_training(copy):

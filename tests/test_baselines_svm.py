@@ -40,7 +40,7 @@ def config_of(corpus, model="svm_egemaps", **settings):
 def fitted(config):
     data = runs.prepare(config)
     model = models.build(config, len(data.classes))
-    return model, data, runs.fit(model, data, config, report=False)
+    return model, data, runs.fit(model, data, config, verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,7 @@ def machine(train, validation=None):
     config = config_of("synthetic")
     data = FoldData(protocol.Fold(1, "T", "V", ("A",)), CLASSES, train, validation or train, train, "")
     model = models.build(config, 4)
-    runs.fit(model, data, config, report=False)
+    runs.fit(model, data, config, verbose=False)
     return model
 
 
@@ -299,7 +299,7 @@ def test_a_run(tones, tmp_path, model, size):
     config = config_of(tones, model)
     data = runs.prepare(config)
     assert {name: x.shape for name, x in data.train.inputs.items()} == {"functionals": (16, size)}
-    result = runs.run(config, report=False)
+    result = runs.run(config, verbose=False)
     assert result.metrics["uar"] > 0.8  # four tones: guessing gives 0.25
     assert result.metrics["opensmile_version"] == importlib.metadata.version("opensmile")
     assert result.metrics["parameters"] == 6 * (size + 1)
@@ -319,7 +319,7 @@ runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2])
 
 def test_same_bytes_twice_and_in_a_script(tones, tmp_path, monkeypatch):
     config = config_of(tones)
-    stored = [store.save(runs.run(config, report=False), tmp_path / name) for name in "ab"]
+    stored = [store.save(runs.run(config, verbose=False), tmp_path / name) for name in "ab"]
     monkeypatch.setenv("SERMODULES_CACHE", str(tmp_path / "cache"))  # the script has to extract
     script = tmp_path / "script.py"  # without the `if __name__ == "__main__"` that multiprocessing asks for
     script.write_text(SCRIPT)
@@ -333,7 +333,7 @@ def test_same_bytes_twice_and_in_a_script(tones, tmp_path, monkeypatch):
     assert "support vectors of 16 training utterances" in done.stdout
     contents = [(folder / "predictions.csv").read_bytes() for folder in [*stored, tmp_path / "c" / config.run_id]]
     assert len(set(contents)) == 1
-    other = store.save(runs.run(config.replace(seed=2), report=False), tmp_path / "d")
+    other = store.save(runs.run(config.replace(seed=2), verbose=False), tmp_path / "d")
     assert (other / "predictions.csv").read_bytes() == contents[0]  # the seed means nothing
 
 
@@ -416,7 +416,7 @@ def test_known_figures_on_emodb(emodb, model, of_nine, of_eight):
         assert (eight.train.table["speaker"].nunique(), nine.train.table["speaker"].nunique()) == (8, 9)
         for data in (nine, eight):
             machine = models.build(config, 4)
-            runs.fit(machine, data, config, report=False)
+            runs.fit(machine, data, config, verbose=False)
             predicted = machine.logits(data.test).argmax(axis=1)
             scores.append(recall_score(data.test.labels, predicted, average="macro"))
     for found, known in ((scores[::2], of_nine), (scores[1::2], of_eight)):

@@ -148,12 +148,12 @@ def test_a_warm_worker_a_script_and_no_notebook_give_the_same_bytes(tmp_path, to
     path = write(tmp_path, settings=settings, folds=[1, 2])
     plan = study.load(path)
     for name, notebooks in (("with", True), ("without", False)):
-        assert not study.run(plan, tmp_path / name, 1, notebooks=notebooks, report=lambda line: None)
+        assert not study.run(plan, tmp_path / name, 1, notebooks=notebooks, tell=lambda line: None)
         assert only_runs(plan, tmp_path / name)
     for config in plan.configs:  # the second run of the worker, and the first of another process
         with_, without = (tmp_path / name / config.run_id for name in ("with", "without"))
         assert (with_ / "run.ipynb").is_file() and not (without / "run.ipynb").exists()
-        runs.run(config, tmp_path / "script", report=False)
+        runs.run(config, tmp_path / "script", verbose=False)
         expected = (tmp_path / "script" / config.run_id / "predictions.csv").read_bytes()
         assert (with_ / "predictions.csv").read_bytes() == (without / "predictions.csv").read_bytes() == expected
 
@@ -232,24 +232,24 @@ def test_run_that_kills_its_process(tmp_path, tones, monkeypatch):
         tmp_path / "dies.ipynb",
         "import os, signal\nif fold == 1:\n    os.kill(os.getpid(), 9)",
         "from sermodules import runs\nfrom sermodules.config import RunConfig\n"
-        "runs.run(RunConfig.from_notebook(globals()), out, report=False)",
+        "runs.run(RunConfig.from_notebook(globals()), out, verbose=False)",
     )
     monkeypatch.setattr(study, "notebook", lambda: source)
     monkeypatch.setattr(scheduling, "ATTEMPTS", 2)
     plan, out = study.load(write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1, 2])), tmp_path / "runs"
-    failed = study.run(plan, out, 1, report=lambda line: None)
+    failed = study.run(plan, out, 1, tell=lambda line: None)
     assert list(failed) == [plan.configs[0]] and "its process died 2 times" in failed[plan.configs[0]]
     assert list(study.done(plan, out)) == [plan.configs[1]]
     monkeypatch.undo()
     lines = []
-    assert study.run(plan, out, 1, report=lines.append) == failed and "--retry-failed" in lines[-1]
-    assert not study.run(plan, out, 1, report=lines.append, retry_failed=True)
+    assert study.run(plan, out, 1, tell=lines.append) == failed and "--retry-failed" in lines[-1]
+    assert not study.run(plan, out, 1, tell=lines.append, retry_failed=True)
     assert only_runs(plan, out) and not list((out / "failed").iterdir())
 
 
 def test_failed_runs_are_recorded(tmp_path, tones):
     plan, out = study.load(write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1, 9])), tmp_path / "runs"
-    failed = study.run(plan, out, 1, notebooks=False, report=lambda line: None)
+    failed = study.run(plan, out, 1, notebooks=False, tell=lambda line: None)
     assert [config.fold for config in failed] == [9]
     record = json.loads((out / "failed" / f"{plan.configs[1].run_id}.json").read_text())
     assert "fold 9 does not exist" in record["error"] and "Traceback" in record["traceback"]
@@ -306,7 +306,7 @@ def test_two_drivers_share_a_worker(tmp_path, tones, monkeypatch):
         "with (folder / 'begun').open('a') as file:\n    file.write('x')",
         "while not (folder / 'go').exists():\n    time.sleep(0.1)",
         "from sermodules import runs\nfrom sermodules.config import RunConfig\n"
-        "runs.run(RunConfig.from_notebook(globals()), out, report=False)",
+        "runs.run(RunConfig.from_notebook(globals()), out, verbose=False)",
     )
     monkeypatch.setattr(study, "notebook", lambda: slow)
     path = write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1])
@@ -376,10 +376,10 @@ def test_waiting_for_workers_is_said_once(monkeypatch):
 def test_no_scheduler_and_no_fit_worker(tmp_path, tones, monkeypatch):
     plan = study.load(write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1]))
     with pytest.raises(StudyError, match=r"no Dask scheduler answers at .*none\.json"):
-        study.run(plan, tmp_path / "runs", scheduler_file=tmp_path / "none.json", report=lambda line: None)
+        study.run(plan, tmp_path / "runs", scheduler_file=tmp_path / "none.json", tell=lambda line: None)
     monkeypatch.setattr(scheduling, "probe", lambda expected, digests: ["keras is 1, here it is 2"])
     with pytest.raises(StudyError, match=r"(?s)no worker can do this study.*keras is 1, here it is 2"):
-        study.run(plan, tmp_path / "runs", report=lambda line: None)
+        study.run(plan, tmp_path / "runs", tell=lambda line: None)
 
 
 def test_a_worker_without_the_corpus_or_with_another_one_says_so(tmp_path, tones):
@@ -411,7 +411,7 @@ def test_status_from_another_terminal(tmp_path, tones):
 def test_damaged_runs(tmp_path, tones):
     path, out = write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1, 2, 3]), tmp_path / "runs"
     plan = study.load(path)
-    study.run(plan, out, 1, report=lambda line: None)
+    study.run(plan, out, 1, tell=lambda line: None)
     first, second, third = (out / config.run_id for config in plan.configs)
     (first / "predictions.csv").write_bytes((first / "predictions.csv").read_bytes()[:100])
     (second / "SHA256SUMS").unlink()
@@ -488,12 +488,12 @@ def test_replaced_corpus_file(tmp_path):
             file.write_bytes(other.read_bytes())
 
     with pytest.raises(StudyError, match="changed while the study ran"):
-        study.run(plan, out, 1, notebooks=False, report=report)
+        study.run(plan, out, 1, notebooks=False, tell=report)
     assert list(study.done(plan, out)) == [plan.configs[0]]
     with pytest.raises(StoreError, match="made from other recordings or labels"):  # the next time it is noticed at once
-        study.run(plan, out, 1, notebooks=False, report=lambda line: None)
+        study.run(plan, out, 1, notebooks=False, tell=lambda line: None)
     file.write_bytes(old)
-    assert not study.run(plan, out, 1, notebooks=False, report=lambda line: None)
+    assert not study.run(plan, out, 1, notebooks=False, tell=lambda line: None)
     assert only_runs(plan, out)
 
 
@@ -564,7 +564,7 @@ def test_reading_results_never_unpickles(tmp_path, tones):
         tmp_path / "mark",
     )
     plan = study.load(path)
-    assert not study.run(plan, out, 1, report=lambda line: None)
+    assert not study.run(plan, out, 1, tell=lambda line: None)
     published.publish(plan, path, out, tmp_path / "published")
     pickles = [pickle.dumps(Bomb(mark), protocol) for protocol in (0, 4)]
     for content in pickles:

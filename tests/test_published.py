@@ -490,7 +490,7 @@ def test_two_published_runs_done_again_from_scratch(emodb, tmp_path, monkeypatch
     theirs = {(run.config.fold, run.config.seed): run for run in chosen}
     for fold in (1, 2):  # partners: the second takes the training of the first
         old = theirs[fold, 2]  # seed 1 was run before a run kept the kind of its processor
-        runs.run(old.config, tmp_path, report=False)
+        runs.run(old.config, tmp_path, verbose=False)
         new = store.load(tmp_path / old.config.run_id)
         assert new.provenance["corpus_digest"] == old.provenance["corpus_digest"]
         keys = ["utterance", "speaker", "gender", "true"]

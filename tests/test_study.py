@@ -141,7 +141,7 @@ def test_study_from_the_command_line(tmp_path, tones):
     folder = finished[plan.configs[0]]
     assert (folder / "run.ipynb").is_file()
     # the same bytes from a script
-    runs.run(plan.configs[0], tmp_path / "script", report=False)
+    runs.run(plan.configs[0], tmp_path / "script", verbose=False)
     assert (folder / "predictions.csv").read_bytes() == (
         tmp_path / "script" / folder.name / "predictions.csv"
     ).read_bytes()

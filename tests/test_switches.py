@@ -153,7 +153,7 @@ def test_weighted_training_is_that_of_keras_own_class_weight(tones):
     part = Part(data.train.table, None, {k: x[rows] for k, x in data.train.inputs.items()}, data.train.labels[rows])
     data = dataclasses.replace(data, train=part)
     ours, theirs = (models.build(config, len(data.classes)) for _ in range(2))
-    history = runs.fit(ours, data, config, report=False).history
+    history = runs.fit(ours, data, config, verbose=False).history
     theirs = theirs.network
     theirs.compile(
         optimizer=epochs.OPTIMIZERS[config.optimizer](config.learning_rate),
@@ -189,7 +189,7 @@ def test_every_value_of_every_switch_trains_predicts_and_is_stored_read_back_and
         data = runs.prepare(config, table)
         network = models.build(config, len(data.classes))
         before = [weights.copy() for weights in network.get_weights()]
-        fitted = runs.fit(network, data, config, report=False)
+        fitted = runs.fit(network, data, config, verbose=False)
         moved = [not np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True)]
         assert sum(moved) > len(moved) / 2, f"{config.run_id}: nothing was learned"
         assert np.isfinite(fitted.history["loss"]).all(), config.run_id

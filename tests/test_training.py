@@ -28,7 +28,7 @@ def tiny(corpus, **settings):
 
 @pytest.fixture(scope="module")
 def result(tones):
-    return runs.run(tiny(tones, epochs=12, patience=12, learning_rate=5e-3), report=False)
+    return runs.run(tiny(tones, epochs=12, patience=12, learning_rate=5e-3), verbose=False)
 
 
 def test_it_learns_an_easy_corpus(result):
@@ -49,7 +49,7 @@ def test_result_is_consistent(result, tones):
 
 
 def csv(config, out):
-    runs.run(config, out, report=False)
+    runs.run(config, out, verbose=False)
     return (out / config.run_id / "predictions.csv").read_bytes()
 
 
@@ -105,7 +105,7 @@ import sys
 from sermodules import runs
 from sermodules.models import epochs
 from sermodules.config import RunConfig
-runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], report=False)
+runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], verbose=False)
 """
 
 
@@ -137,7 +137,7 @@ def learned(config):
     """Return everything that training leaves, and nothing that the test does."""
     data = runs.prepare(config)
     network = models.build(config, len(data.classes))
-    fitted = runs.fit(network, data, config, report=False)
+    fitted = runs.fit(network, data, config, verbose=False)
     return [data.standardiser.mean, data.standardiser.sd, fitted.history.to_numpy(), *network.get_weights()]
 
 
@@ -195,7 +195,7 @@ def test_the_kept_epoch_is_the_best_and_ties_go_to_the_lower_loss(monkeypatch, t
     scores = [(0.5, 1.0), (0.75, 0.9), (0.75, 0.8), (0.75, 0.8), (0.25, 0.1), (0.5, 0.1), (1.0, 0.5)]
     data = runs.prepare(config)
     scripted = _Scripted()
-    keeper = epochs.Checkpoint(scripted, data, config, report=False)
+    keeper = epochs.Checkpoint(scripted, data, config, verbose=False)
     keeper.set_model(scripted)
     true = data.validation.table["emotion"].tolist()
 
@@ -221,7 +221,7 @@ def test_loss_that_is_no_number_ends_the_run_with_a_message(tones):
     network = models.build(config, 4)
     network.network.get_layer("logits").bias.assign([0.0, 0.0, np.inf, np.inf])
     with pytest.raises(TrainingError, match=r"loss became nan in epoch 1.*Lower `learning_rate` \(now 1\)"):
-        runs.fit(network, data, config, report=False)
+        runs.fit(network, data, config, verbose=False)
 
 
 def test_predictions_do_not_depend_on_the_batch(tones):
@@ -242,7 +242,7 @@ def test_class_that_a_speaker_lacks_is_not_counted(tmp_path):
     table = pd.read_csv(path)
     table = table[~((table["speaker"] == "A1") & (table["emotion"] == "happy"))]
     table.to_csv(path, index=False)
-    result = runs.run(tiny(f"table:{path}", epochs=1), report=False)
+    result = runs.run(tiny(f"table:{path}", epochs=1), verbose=False)
     assert result.metrics["covered"] == ["angry", "sad", "neutral"] and result.metrics["recalls"]["happy"] is None
     store.load(store.save(result, tmp_path / "runs"))
 

@@ -136,36 +136,36 @@ def _tidy(table, folder):
     """
     problems = []
 
-    def report(line, text):
+    def add(line, text):
         problems.append((line, f"line {line}: {text}"))
 
     for column in REQUIRED:
         for line in table.index[(table[column] == "") & (column != "session")]:
-            report(line, f"{column} is empty")
+            add(line, f"{column} is empty")
     given = {column: table.loc[table[column] != "", column] for column in table}
 
     for line, value in given["gender"].items():
         if value.lower() not in GENDERS:
-            report(line, f"gender is {value!r}: it must be female or male")
+            add(line, f"gender is {value!r}: it must be female or male")
     table["gender"] = [GENDERS.get(value.lower(), "") for value in table["gender"]]
 
     table["path"] = [str(folder / value) if value else "" for value in table["path"]]
     for line, value in table.loc[given["path"].index, "path"].items():
         if not Path(value).is_file():
             hint = " (write folders with / instead of \\)" if "\\" in given["path"][line] else ""
-            report(line, f"there is no audio file {value}{hint}")
+            add(line, f"there is no audio file {value}{hint}")
 
     seconds = []
     for line, value in table["duration"].items():
         seconds.append(_seconds(value))
         if value and math.isnan(seconds[-1]):
-            report(line, f"duration is {value!r}: it must be a number of seconds above 0, or empty")
+            add(line, f"duration is {value!r}: it must be a number of seconds above 0, or empty")
     table["duration"] = seconds
 
     for column in ("utterance", "path"):
         for value, where in _lines_by(table.loc[given[column].index, column]).items():
             for line in where[1:]:
-                report(line, f"{column} {value} stands in line {where[0]} already")
+                add(line, f"{column} {value} stands in line {where[0]} already")
     for column, advice in (
         ("gender", "a speaker has one"),
         ("session", "a speaker has one; leave it empty if your corpus has no sessions"),
@@ -176,12 +176,12 @@ def _tidy(table, folder):
                 shown = " and ".join(
                     f"{repr(value) if value else 'empty'} (line {found[0]})" for value, found in where.items()
                 )
-                report(part.index[0], f"speaker {speaker} has {len(where)} {column}s: {shown}; {advice}")
+                add(part.index[0], f"speaker {speaker} has {len(where)} {column}s: {shown}; {advice}")
     for where in _lines_by(given["emotion"].map(str.lower)).values():
         spellings = _lines_by(given["emotion"].loc[where])
         if len(spellings) > 1:
             shown = " and ".join(f"{value!r} (line {found[0]})" for value, found in spellings.items())
-            report(where[0], f"one emotion is written in {len(spellings)} ways: {shown}")
+            add(where[0], f"one emotion is written in {len(spellings)} ways: {shown}")
     return problems
 
 

@@ -96,13 +96,13 @@ class Checkpoint(keras.callbacks.Callback):
         Whose network is trained.
     data : FoldData
     config : RunConfig
-    report : bool
+    verbose : bool
         Print a line an epoch.
     """
 
-    def __init__(self, method, data, config, report):
+    def __init__(self, method, data, config, verbose):
         super().__init__()
-        self.method, self.data, self.config, self.report = method, data, config, report
+        self.method, self.data, self.config, self.verbose = method, data, config, verbose
         self.rows, self.best, self.weights, self.best_epoch = [], None, None, 0
 
     def on_train_batch_end(self, batch, logs=None):
@@ -141,7 +141,7 @@ class Checkpoint(keras.callbacks.Callback):
         if self.best is None or (scores["uar"], -loss) > self.best:
             self.best, self.best_epoch = (scores["uar"], -loss), epoch + 1
             self.weights = self.method.get_weights()
-        if self.report:
+        if self.verbose:
             mark = "  best so far" if self.best_epoch == epoch + 1 else ""
             print(
                 f"epoch {epoch + 1:2d}/{self.config.epochs}  training loss {logs['loss']:.3f}  "
@@ -222,7 +222,7 @@ def train(network, minibatches, steps, checkpoint, previous=None):
     key = joblib.hash([config.training, data.train.inputs, data.train.labels, initial])
     known = previous.take(key)
     if known:
-        if checkpoint.report:
+        if checkpoint.verbose:
             print("The run before trained the same network on the same speakers: its epochs are gone through again.")
         checkpoint.set_model(network)
         network.stop_training = False
@@ -269,7 +269,7 @@ class NetworkMethod(Method):
         What it yields depends on the training part and the configuration alone: `train` may skip what it has seen.
         """
 
-    def fit(self, data, config, report=True, previous=None):
+    def fit(self, data, config, verbose=True, previous=None):
         """Train the network and leave it with the weights of its best epoch; see `Method.fit`.
 
         Cross-entropy is minimised by the configuration's optimizer (Nadam: Adam with Nesterov momentum, beta_1 = 0.9). After
@@ -277,7 +277,7 @@ class NetworkMethod(Method):
         """
         began = time.perf_counter()
         prepare_to_train(self.network, config)
-        checkpoint = Checkpoint(self, data, config, report)
+        checkpoint = Checkpoint(self, data, config, verbose)
         reused = train(self.network, *self.minibatches(data, config), checkpoint, previous)
         return checkpoint.fitted(time.perf_counter() - began, reused)
 

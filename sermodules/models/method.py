@@ -71,14 +71,14 @@ class Method(abc.ABC):
         """
 
     @abc.abstractmethod
-    def fit(self, data, config, report=True, previous=None):
+    def fit(self, data, config, verbose=True, previous=None):
         """Learn from ``data.train`` and choose on ``data.validation``; never look at ``data.test``.
 
         Parameters
         ----------
         data : FoldData
         config : RunConfig
-        report : bool
+        verbose : bool
             Print how training goes.
         previous : epochs.Previous, optional
             What this process trained last, for methods that train in epochs.

@@ -32,7 +32,7 @@ def prepare(config, table=None):
     return method.resolve(config.model).prepare(config, table)
 
 
-def fit(model, data, config, report=True, previous=PREVIOUS):
+def fit(model, data, config, verbose=True, previous=PREVIOUS):
     """Train a model and leave it with the weights of its best epoch; see `Method.fit`.
 
     Parameters
@@ -41,7 +41,7 @@ def fit(model, data, config, report=True, previous=PREVIOUS):
         From `models.build`; changed in place.
     data : FoldData
     config : RunConfig
-    report : bool
+    verbose : bool
         Print a line an epoch.
     previous : epochs.Previous or None
         What was trained before: a network whose training is the same is not trained again. None forgets.
@@ -55,7 +55,7 @@ def fit(model, data, config, report=True, previous=PREVIOUS):
     TrainingError
         If the loss is no longer a finite number.
     """
-    return model.fit(data, config, report, previous)
+    return model.fit(data, config, verbose, previous)
 
 
 def evaluate(model, data, config, fitted):
@@ -96,7 +96,7 @@ def evaluate(model, data, config, fitted):
     return store.RunResult(config, predictions, fitted.history, scores, made)
 
 
-def run(config, out=None, report=True, previous=PREVIOUS):
+def run(config, out=None, verbose=True, previous=PREVIOUS):
     """Do one run from beginning to end.
 
     Parameters
@@ -104,7 +104,7 @@ def run(config, out=None, report=True, previous=PREVIOUS):
     config : RunConfig
     out : path, optional
         Folder of runs in which to store the result; without it nothing is stored.
-    report : bool
+    verbose : bool
         Print a line an epoch.
     previous : epochs.Previous or None
         See `fit`.
@@ -115,7 +115,7 @@ def run(config, out=None, report=True, previous=PREVIOUS):
     """
     data = prepare(config)
     model = method.build(config, len(data.classes))
-    fitted = fit(model, data, config, report, previous)
+    fitted = fit(model, data, config, verbose, previous)
     result = evaluate(model, data, config, fitted)
     if out is not None:
         store.save(result, out)

@@ -34,7 +34,7 @@ def source_notebook():
 
 def run(
     study, out=None, workers=None, *, scheduler=None, scheduler_file=None, notebooks=True, retry_failed=False, redo=False,
-    report=print, watch=None,
+    tell=print, watch=None,
 ):  # fmt: skip
     """Do what is missing of a study.
 
@@ -57,7 +57,7 @@ def run(
         Do runs again that failed in an earlier call.
     redo : bool
         Move runs that were altered or truncated to ``damaged/`` and do them again, instead of refusing to go on.
-    report : callable
+    tell : callable
         Takes a line of text.
     watch : callable, optional
         Takes the state of the study after each change, a dict: see `progress.Progress`.
@@ -88,13 +88,13 @@ def run(
         raise StoreError(f"cannot write runs to {out}: {error}. Choose another folder with --out.") from error
     try:
         missing = [config for config in study.configs if not store.is_done(out / config.run_id)]
-        report(f"study {study.name}: {len(study.configs)} runs, {len(study.configs) - len(missing)} done before")
+        tell(f"study {study.name}: {len(study.configs)} runs, {len(study.configs) - len(missing)} done before")
         if redo:
             _set_aside(missing, out)
         _check_done(study, missing, out)
         failed = {} if retry_failed else {config: text for config in missing if (text := _error(config, out))}
         if failed:
-            report(f"{len(failed)} failed before and are left out: --retry-failed does them again")
+            tell(f"{len(failed)} failed before and are left out: --retry-failed does them again")
         missing = [config for config in missing if config not in failed]
         if not missing:
             return failed
@@ -103,7 +103,7 @@ def run(
         tables = _tables(missing)
         digests = _prepare(missing, tables, local=not (scheduler or scheduler_file))
         count = min(len(missing), workers or max(2, _cores() // missing[0].threads))
-        progress = Progress(study, missing, failed, out, report, watch)
+        progress = Progress(study, missing, failed, out, tell, watch)
         with scheduling.connect(count, scheduler, scheduler_file) as client:
             pool = scheduling.Pool(client, source, digests, _trainings(missing, tables), progress.tell)
             for config, answer in pool.compute(missing):

@@ -22,15 +22,15 @@ LOCK, STATE, LOG = ".study.lock", ".study.json", "study.log"
 class Progress:
     """Counts what a study does, for its driver, its log and whoever asks for its status."""
 
-    def __init__(self, study, missing, failed, out, report, watch):
-        self.name, self.out, self.report, self.watch = study.name, out, report, watch
+    def __init__(self, study, missing, failed, out, tell, watch):
+        self.name, self.out, self.say, self.watch = study.name, out, tell, watch
         self.failed, self.missing = dict(failed), len(missing)
         self.done, self.runs = len(study.configs) - len(missing) - len(failed), len(study.configs)
         self.began, self.count, self.busy, self.last, self.shown = time.perf_counter(), 0, 0.0, "", None
 
     def tell(self, line):
         """Report a line and add it to the log."""
-        self.report(line)
+        self.say(line)
         stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         with contextlib.suppress(OSError), (self.out / LOG).open("a", encoding="utf-8") as log:
             log.write(f"{stamp} {self.name} {line}\n")

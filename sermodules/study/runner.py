@@ -106,7 +106,7 @@ def _do(config, folder, notebook):
     from sermodules.study import notebook as notebooks
 
     if notebook is None:
-        runs.run(config, folder, report=False)
+        runs.run(config, folder, verbose=False)
         return
     source = folder / "source.ipynb"
     source.write_text(notebook, encoding="utf-8")

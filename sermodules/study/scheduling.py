@@ -215,12 +215,12 @@ class Pool:
         See `probe`.
     trainings : dict of RunConfig to hashable
         Equal for runs that train the same network: one worker does them in turn, and computes the training once.
-    report : callable
+    tell : callable
         Takes a line of text.
     """
 
-    def __init__(self, client, notebook, digests, trainings, report):
-        self.client, self.notebook, self.digests, self.report = client, notebook, digests, report
+    def __init__(self, client, notebook, digests, trainings, tell):
+        self.client, self.notebook, self.digests, self.tell = client, notebook, digests, tell
         self.trainings, self.last = trainings, {}  # last: of each worker, the training that it has at hand
         self.probes, self.fit, self.refused = {}, set(), {}
         self.running = {}  # of each busy worker: its future and configuration
@@ -306,7 +306,7 @@ class Pool:
         """Return the addresses of all workers that are there, and ask each new one whether it is fit."""
         there = set(self._ask(self.client.nthreads))
         if not there and self.seen != there:
-            self.report("no worker is there: waiting for one")
+            self.tell("no worker is there: waiting for one")
         self.seen = there
         for address in there - self.fit - set(self.refused) - set(self.probes):
             self.probes[address] = self._submit(address, probe, environment(), self.digests)
@@ -319,13 +319,13 @@ class Pool:
                     problems = [f"it failed: {problems}"]
                 if problems:
                     self.refused[address] = "; ".join(problems)
-                    self.report(f"worker {address} is not used: {self.refused[address]}")
+                    self.tell(f"worker {address} is not used: {self.refused[address]}")
                 else:
                     self.fit.add(address)
         self.fit &= there
         if self.probes and not self.fit and not self.told and time.monotonic() - self.began > UNANSWERED:
             self.told = True
-            self.report("no worker has answered yet: they may be busy with another study")
+            self.tell("no worker has answered yet: they may be busy with another study")
         if there and there <= set(self.refused):
             refusals = "\n".join(f"{address}: {self.refused[address]}" for address in sorted(there))
             raise StudyError(f"no worker can do this study.\n{refusals}")

@@ -39,11 +39,11 @@ class _Shares(Method):
 
         return FoldData(fold, classes, *map(part, PARTS), corpora.digest(table))
 
-    def fit(self, data, config, report=True, previous=None):
+    def fit(self, data, config, verbose=True, previous=None):
         """Count the classes of the training utterances."""
         began = time.perf_counter()
         self.counts = np.bincount(data.train.labels, minlength=self.classes)
-        if report:
+        if verbose:
             shares = zip(data.classes, self.shares, strict=True)
             print("training utterances: " + ", ".join(f"{100 * share:.1f} % {name}" for name, share in shares))
         return without_epochs(self, data, config, began)

@@ -273,10 +273,10 @@ class CnnLstmVtlp(NetworkMethod):
         standardiser = _statistics(spectrograms[utterance] for utterance in tables["train"]["utterance"])
         return FoldData(fold, classes, *map(part, PARTS), corpora.digest(table), standardiser)
 
-    def fit(self, data, config, report=True, previous=None):
+    def fit(self, data, config, verbose=True, previous=None):
         """Train the network and leave it with the weights of its best epoch; see `NetworkMethod.fit`."""
         self.standardiser = data.standardiser
-        return super().fit(data, config, report, previous)
+        return super().fit(data, config, verbose, previous)
 
     def minibatches(self, data, config):
         """Give the oversampled segments of each epoch, each with a warp of its own."""

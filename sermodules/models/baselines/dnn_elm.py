@@ -243,10 +243,10 @@ class DnnElm(NetworkMethod):
 
         return FoldData(fold, classes, *map(part, PARTS), corpora.digest(table))
 
-    def fit(self, data, config, report=True, previous=None):
+    def fit(self, data, config, verbose=True, previous=None):
         """Train the DNN epoch by epoch, the ELM after each, and keep the epoch with the best validation UAR."""
         self.scaler.fit(np.concatenate(data.train.inputs["windows"]).reshape(-1, FEATURES))
-        return super().fit(data, config, report, previous)
+        return super().fit(data, config, verbose, previous)
 
     def minibatches(self, data, config):
         """Give the training windows in an order drawn anew each epoch, in minibatches of `MINIBATCH` or a little less."""

@@ -44,7 +44,7 @@ class _FunctionalsSvm(Method):
         notes = {"opensmile_version": opensmile_version()}
         return FoldData(fold, classes, *map(part, PARTS), corpora.digest(table), notes=notes)
 
-    def fit(self, data, config, report=True, previous=None):
+    def fit(self, data, config, verbose=True, previous=None):
         """Standardise the training utterances and separate each pair of classes.
 
         Raises
@@ -65,7 +65,7 @@ class _FunctionalsSvm(Method):
         self.machine = make_pipeline(StandardScaler(), SVC(kernel="linear", C=self.cost, class_weight="balanced"))
         self.machine.fit(_float64(data.train), data.train.labels)
         fitted = without_epochs(self, data, config, began)
-        if report:
+        if verbose:
             print(
                 f"{len(self.machine[-1].support_)} support vectors of {len(data.train.labels)} training utterances  "
                 f"validation UAR {100 * fitted.history['val_uar'].iloc[0]:.1f} %"
