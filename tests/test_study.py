@@ -260,3 +260,52 @@ def test_a_baseline_runs_through_the_same_notebook_and_report(tmp_path, tones):
 def test_the_papers_own_claims_from_the_command_line():
     told = sermodules("claims")
     assert told.returncode == 0 and "**supported**" in told.stdout and "cannot tell" in told.stdout
+
+
+STUDY_TEXT = """\
+name: twice
+settings: {corpus: synthetic, preset: smoke}
+grid:
+  model: [model1, model2]
+folds: [1]
+seeds: [1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("folds: [1]", "grid:\n  gender: [none]\nfolds: [1]", "the key 'grid' stands in the lines 3, 5"),
+        ("smoke}", "smoke, preset: paper}", "the key 'preset' stands in the lines 2, 2"),
+        (
+            "  model: [model1, model2]",
+            "  - {model: [model1], model: [model2]}",
+            "the key 'model' stands in the lines 4, 4",
+        ),
+        ("smoke}", 'smoke, "preset": paper}', "the key 'preset'"),
+        ("folds: [1]", "folds: [010]", "line 5: 010 is one number"),
+        ("seeds: [1]", "seeds: [1, 0o10]", "line 6: 0o10 is one number"),
+        ("seeds: [1]", "seeds: [1_000]", "line 6: 1_000 is one number"),
+        ("seeds: [1]", "seeds: [1:30]", "line 6: 1:30 is one number"),
+        ("seeds: [1]", "seeds: [0b11]", "line 6: 0b11 is one number"),
+        ("smoke}", "smoke, learning_rate: 1_0.5e-3}", "line 2: 1_0.5e-3 is one number"),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_refused_with_its_line(tmp_path, old, new, words):
+    path = tmp_path / "twice.yaml"
+    path.write_text(STUDY_TEXT)
+    assert len(study.load(path).configs) == 2
+    assert old in STUDY_TEXT
+    path.write_text(STUDY_TEXT.replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        study.load(path)
+    assert words in str(caught.value) and str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "about", ["'010'", '"1:30"', "from 1_000 to 0o10", "2026-11-29", "0x10", "0.5", "1.0e-3", "-0.25", "0"]
+)
+def test_what_has_one_meaning_is_read(tmp_path, about):
+    path = tmp_path / "once.yaml"
+    path.write_text(STUDY_TEXT + f"about: {about}\n")
+    assert len(study.load(path).configs) == 2

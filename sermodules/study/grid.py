@@ -1,5 +1,6 @@
 """A study file: a grid of configurations over folds and seeds, read and checked."""
 
+import re
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -57,52 +58,14 @@ def load(path, folds=None, seeds=None, out=None):
         If ``folds`` is "all" and the corpus, whose speakers are the folds, is not there.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-            raise ConfigError(f"{path} has an alias (*name): write out what it stands for")  # they multiply without end
-        content = yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigError(f"cannot read the study file {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} is not a study: it must be a mapping with the keys {', '.join(KEYS)}")
-    problems = [f"unknown key {key!r}: the keys are {', '.join(KEYS)}" for key in content if key not in KEYS]
-    name = content.get("name")
-    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
-        problems.append(f"key 'name' is {name!r}: it must be text of letters, digits, '-' and '_'")
+    content = _read(path)
     settings, grids = content.get("settings") or {}, content.get("grid") or {}
     grids = grids if isinstance(grids, list) else [grids]
     folds = content.get("folds", "all") if folds is None else folds
     seeds = content.get("seeds") if seeds is None else seeds
-    if not isinstance(settings, dict):
-        problems.append("key 'settings' must be a mapping from parameters to values")
-    if not all(_is_grid(grid) for grid in grids):
-        problems.append("key 'grid' must be a mapping from parameters to lists of values, or a list of such mappings")
-    if folds != "all" and not _numbers(folds, 1):
-        problems.append(f"key 'folds' is {folds!r}: it must be 'all' or a list of different whole numbers from 1")
-    if not _numbers(seeds, 0):
-        problems.append(f"key 'seeds' is {seeds!r}: it must be a list of different whole numbers from 0")
-    if not problems:
-        problems += [
-            f"parameter {key!r}: use the key '{key}s' instead"
-            for key in ("fold", "seed")
-            if any(key in mapping for mapping in (settings, *grids))
-        ]
-        if any("threads" in grid for grid in grids):
-            problems.append("parameter 'threads' belongs under 'settings': it changes nothing but the last digits")
-    if problems:
+    if problems := [*_problems(content, settings, grids, folds, seeds)] or [*_misplaced(settings, grids)]:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
-    try:
-        refuse_empty(settings | {name: None for grid in grids for name, values in grid.items() if None in values})
-        cells = [
-            RunConfig.create(**{**settings, **dict(zip(grid, values, strict=True))})
-            for grid in grids
-            for values in product(*grid.values())
-        ]
-    except ConfigError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+    cells = _cells(path, settings, grids)
     numbers = {}  # of the folds, by what they depend on
     for cell in cells:
         key = data_key(cell, validation=cell.validation)
@@ -115,7 +78,91 @@ def load(path, folds=None, seeds=None, out=None):
         for fold in numbers[data_key(cell, validation=cell.validation)]
     ]
     configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
-    return Study(name, str(content.get("about", "")).strip(), tuple(configs))
+    return Study(content["name"], str(content.get("about", "")).strip(), tuple(configs))
+
+
+def _read(path):
+    """Return the mapping that a study file holds."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise ConfigError(f"{path} has an alias (*name): write out what it stands for")  # they multiply without end
+        problems = [*_ambiguous(yaml.compose(text, yaml.SafeLoader))]
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"cannot read the study file {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if problems:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is not a study: it must be a mapping with the keys {', '.join(KEYS)}")
+    return content
+
+
+#: What YAML 1.1, which PyYAML reads, takes for another number than YAML 1.2, or for a number where the other sees text: octal
+#: and binary numbers, underscores, and numbers to the base of 60.
+_TWO_NUMBERS = re.compile(
+    r"[-+]?(0[0-9_]+|0o[0-7]+|0b[01_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|[0-9]*_[0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?)"
+)
+
+
+def _ambiguous(node):
+    """Yield what in a YAML document readers may take in two ways: two equal keys, and numbers such as 010."""
+    if isinstance(node, yaml.MappingNode):
+        lines = {}
+        for key, value in node.value:
+            lines.setdefault(repr(key.value) + key.tag, []).append(key)
+            yield from _ambiguous(key)
+            yield from _ambiguous(value)
+        for keys in lines.values():
+            if len(keys) > 1:
+                where = ", ".join(str(key.start_mark.line + 1) for key in keys)
+                yield f"the key {keys[0].value!r} stands in the lines {where}: only one of them would count"
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _ambiguous(value)
+    elif isinstance(node, yaml.ScalarNode) and node.style is None and _TWO_NUMBERS.fullmatch(node.value):
+        line = node.start_mark.line + 1
+        yield f"line {line}: {node.value} is one number in YAML 1.1 and another, or text, in 1.2: write a plain decimal number"
+
+
+def _problems(content, settings, grids, folds, seeds):
+    """Yield what is wrong with the keys of a study."""
+    yield from (f"unknown key {key!r}: the keys are {', '.join(KEYS)}" for key in content if key not in KEYS)
+    name = content.get("name")
+    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
+        yield f"key 'name' is {name!r}: it must be text of letters, digits, '-' and '_'"
+    if not isinstance(settings, dict):
+        yield "key 'settings' must be a mapping from parameters to values"
+    if not all(_is_grid(grid) for grid in grids):
+        yield "key 'grid' must be a mapping from parameters to lists of values, or a list of such mappings"
+    if folds != "all" and not _numbers(folds, 1):
+        yield f"key 'folds' is {folds!r}: it must be 'all' or a list of different whole numbers from 1"
+    if not _numbers(seeds, 0):
+        yield f"key 'seeds' is {seeds!r}: it must be a list of different whole numbers from 0"
+
+
+def _misplaced(settings, grids):
+    """Yield which parameters stand where they may not."""
+    for key in ("fold", "seed"):
+        if any(key in mapping for mapping in (settings, *grids)):
+            yield f"parameter {key!r}: use the key '{key}s' instead"
+    if any("threads" in grid for grid in grids):
+        yield "parameter 'threads' belongs under 'settings': it changes nothing but the last digits"
+
+
+def _cells(path, settings, grids):
+    """Return the configurations of all grids, without folds and seeds."""
+    try:
+        refuse_empty(settings | {name: None for grid in grids for name, values in grid.items() if None in values})
+        return [
+            RunConfig.create(**{**settings, **dict(zip(grid, values, strict=True))})
+            for grid in grids
+            for values in product(*grid.values())
+        ]
+    except ConfigError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
 
 
 def _is_grid(grid):
