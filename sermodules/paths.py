@@ -1,5 +1,6 @@
 """Where things lie: the checkout, the corpora and the runs."""
 
+import functools
 import hashlib
 import os
 from pathlib import Path
@@ -24,6 +25,11 @@ def project_root():
     """
     checkout = Path(__file__).resolve().parents[1]
     return checkout if (checkout / "_toc.yml").is_file() else Path.cwd()
+
+
+def import_root():
+    """Return the folder from which this process imports the package: another process can import the same from there."""
+    return Path(__file__).resolve().parents[1]
 
 
 def data_roots():
@@ -71,9 +77,16 @@ def cache_root():
     return Path(value).expanduser().resolve() if value else project_root() / "data" / "cache"
 
 
+@functools.cache
 def code_digest():
-    """Return the SHA-256 of the package's source files: equal digests, equal code, whatever the commit says."""
-    total = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        total.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    """Return the SHA-256 of the package's source files: equal digests, equal code, whatever the commit says.
+
+    It is that of the files as they were when this process imported the package: what is changed later is not what computes.
+    Hidden files and folders, such as an editor's, do not count.
+    """
+    package, total = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package)
+        if not any(part.startswith(".") for part in name.parts):
+            total.update(f"{name.as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return total.hexdigest()

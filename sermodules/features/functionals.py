@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from sermodules import paths
 from sermodules.config import require
 from sermodules.corpora import audio
 from sermodules.corpora.audio import SAMPLE_RATE
@@ -27,7 +28,10 @@ FRAME = 960
 
 # openSMILE aborts in a process that has loaded TensorFlow, so it gets one of its own. The module is imported by name there:
 # what `multiprocessing` starts would run the user's script once more.
-_CHILD = "from sermodules.features.functionals import _extract; _extract()"
+_CHILD = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import sermodules; del sys.path[0]; "
+    "from sermodules.features.functionals import _extract; _extract()"
+)
 
 
 def opensmile_version():
@@ -88,7 +92,7 @@ def _run(feature_set, files):
     with tempfile.TemporaryDirectory() as folder:
         job = {"feature_set": feature_set, "files": files, "out": str(Path(folder, "functionals.npz"))}
         done = subprocess.run(
-            [sys.executable, "-c", _CHILD], input=json.dumps(job),
+            [sys.executable, "-P", "-c", _CHILD, str(paths.import_root())], input=json.dumps(job),
             stdout=None if sys.stdout.isatty() else subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
             errors="replace", check=False,
         )  # fmt: skip

@@ -14,13 +14,43 @@ from sermodules.paths import code_digest, project_root
 
 
 def _git(*arguments):
+    """Ask git about the checkout, whatever GIT_DIR and its like say; None if it does not know."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
-            ["git", "-C", str(project_root()), *arguments], capture_output=True, text=True, timeout=20, check=True
+            ["git", "-C", str(project_root()), *arguments],
+            env=own,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return done.stdout.strip("\n")
+
+
+def _checkout():
+    """Return the commit of the checkout and whether the package differs from it; None for both if it is no checkout.
+
+    A copy that lies inside another repository is none: that repository's commit says nothing about this code.
+    """
+    top = _git("rev-parse", "--show-toplevel")
+    if not top or Path(top).resolve() != project_root().resolve():
+        return None, None
+    changed = _git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", "sermodules") or ""
+    files = [line[3:] for line in changed.split("\0") if line]
+    return _git("rev-parse", "HEAD"), any(not part.startswith(".") for part in map(_hidden_part, files))
+
+
+def _hidden_part(file):
+    """Return the first hidden part of a path, else its name."""
+    parts = file.split("/")
+    return next((part for part in parts if part.startswith(".")), parts[-1])
+
+
+#: Commit and changes as they were when this process imported the package, as `sermodules.paths.code_digest` is.
+_COMMIT, _CHANGED = _checkout()
 
 
 def _version(package):
@@ -41,12 +71,12 @@ def collect():
     """
     backend = keras.backend.backend()
     packages = ["sermodules", "keras", backend, "numpy", "librosa", "scikit-learn", "pandas"]
-    commit, (processor, kind) = _git("rev-parse", "HEAD"), _processor()
+    processor, kind = _processor()
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": commit,
+        "commit": _COMMIT,
         "code": code_digest(),
-        "uncommitted_changes": bool(_git("status", "--porcelain", "--", "sermodules")) if commit else None,
+        "uncommitted_changes": _CHANGED,
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
         "backend": backend,
         "machine": {

@@ -96,7 +96,9 @@ def _shell():
     plt.close("all")
     InteractiveShell.clear_instance()
     _Shell.clear_instance()
-    shell = _Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    shell = _Shell.instance(
+        config=Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"ignore_cwd": True}})
+    )
     select_figure_formats(shell, {"png"})
     return shell
 

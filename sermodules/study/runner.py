@@ -1,4 +1,4 @@
-"""A warm process that does one run after the other: ``python -m sermodules.study.runner``.
+"""A warm process that does one run after the other.
 
 It imports TensorFlow once. Nothing else happens in it: a worker of a cluster draws random numbers of its own, and in one
 process with it the initial weights of a network would not depend on the seed alone. Orders come as lines of JSON on its
@@ -17,9 +17,19 @@ import traceback
 from pathlib import Path
 
 from sermodules.config import RunConfig
+from sermodules.errors import StudyError
+from sermodules.paths import code_digest, import_root
 
 #: Seconds without an order after which the process ends: its driver may have been killed, and who started it lives on.
 IDLE = 600
+
+
+#: What the process does first. It imports the package of whoever starts it, although another may be installed or lie in the
+#: working folder, whose files it does not import at all (-P).
+START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import sermodules; del sys.path[0]; "
+    "from sermodules.study.runner import main; main()"
+)
 
 
 class RunnerDied(Exception):
@@ -36,9 +46,10 @@ class Runner:
     """
 
     def __init__(self, threads):
-        self.threads = threads
+        self.threads, self.greeted = threads, False
+        package = str(import_root())
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sermodules.study.runner"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-P", "-c", START, package], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             encoding="utf-8",
         )  # fmt: skip
 
@@ -62,9 +73,13 @@ class Runner:
         ------
         RunnerDied
             If the process ends before the run does.
+        StudyError
+            If the process, which imported the package anew, has other code than this one.
         """
         order = {"config": config.to_dict(), "folder": str(folder), "notebook": notebook}
         try:
+            if not self.greeted:
+                self._greet()
             self.process.stdin.write(json.dumps(order) + "\n")
             self.process.stdin.flush()
             answer = self.process.stdout.readline()
@@ -74,6 +89,17 @@ class Runner:
             self.stop()
             raise RunnerDied
         return json.loads(answer)
+
+    def _greet(self):
+        """Wait until the process tells which code it has imported."""
+        told = self.process.stdout.readline()
+        if told and told.strip() != code_digest():
+            self.stop()
+            raise StudyError(
+                "the package was changed while the study ran: its workers would compute with other code than it began with. "
+                "Finished runs are kept. Start the study again."
+            )
+        self.greeted = True
 
     def stop(self):
         """End the process at once."""
@@ -138,6 +164,8 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # whatever else is printed must not get between the answers
+        answers.write(code_digest() + "\n")
+        answers.flush()
         orders = _orders()
         from sermodules.runs import steps  # noqa: F401
         from sermodules.study import notebook  # noqa: F401
@@ -145,7 +173,3 @@ def main():
         for order in orders:
             answers.write(json.dumps(do(RunConfig(**order["config"]), order["folder"], order["notebook"])) + "\n")
             answers.flush()
-
-
-if __name__ == "__main__":
-    main()

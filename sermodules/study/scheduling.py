@@ -113,6 +113,9 @@ def execute(settings, driver, notebook=None):
         except RunnerDied:
             stop(driver, worker.address)
             return {"died": True}
+        except StudyError as error:
+            stop(driver, worker.address)
+            return {"ends": str(error)}
         files = {path.name: path.read_bytes() for path in (folder / config.run_id).glob("*")}
         if (folder / "run.ipynb").is_file():
             files["run.ipynb"] = (folder / "run.ipynb").read_bytes()
@@ -269,6 +272,8 @@ class Pool:
                     yield None, {}
                 died = []
                 for config, answer in self._finished():
+                    if "ends" in answer:
+                        raise StudyError(answer["ends"])
                     if "died" in answer:
                         died.append(config)
                     else:
