@@ -24,7 +24,7 @@ from conftest import write_tones
 from sermodules import runs, study
 from sermodules.errors import ConfigError, SermodulesError, StoreError, StudyError
 from sermodules.runs import store
-from sermodules.study import published, scheduling
+from sermodules.study import progress, published, scheduling
 
 ROOT = Path(__file__).parents[1]
 TINY = {"preset": "smoke", "width": 1 / 64, "conv_layers": 1, "epochs": 1, "gender": "none"}
@@ -60,7 +60,7 @@ def contents(out):
 
 def only_runs(plan, out):
     """Tell that every run is there once, and that nothing but runs and the engine's own files is."""
-    names = {path.name for path in Path(out).iterdir()} - {study.LOCK, study.STATE, study.LOG, "failed"}
+    names = {path.name for path in Path(out).iterdir()} - {progress.LOCK, progress.STATE, progress.LOG, "failed"}
     return names == {config.run_id for config in plan.configs}
 
 
@@ -108,14 +108,14 @@ def cluster(folder, *workers):
 def runners(process):
     """Return the processes below this one that do runs."""
     found = process.children(recursive=True)
-    return [child for child in found if "sermodules.study.runner" in _command(child)]
+    return [child for child in found if "sermodules.study.runner" in " ".join(_command(child))]
 
 
 def test_a_worker_starts_every_notebook_afresh(tmp_path):
     """No variable and no figure is left of the notebook before, and outputs are those of a kernel."""
     import papermill
 
-    from sermodules.study import engine
+    from sermodules.study import notebook
 
     main = sys.modules["__main__"]
     first = notebook_of(
@@ -127,7 +127,7 @@ fig, ax = plt.subplots()
 display(fig, metadata={'image/png': {'alt': 'a'}})"""
     figures = "import matplotlib.pyplot as plt\nplt.get_fignums()"
     second = notebook_of(tmp_path / "second.ipynb", "'x' in globals(), y", figures, show)
-    options = {"progress_bar": False, "engine_name": engine.NAME, "kernel_name": "python3"}
+    options = {"progress_bar": False, "engine_name": notebook.NAME, "kernel_name": "python3"}
     with pytest.raises(papermill.exceptions.PapermillExecutionError, match="ZeroDivisionError"):
         papermill.execute_notebook(first, tmp_path / "first out.ipynb", **options)
     papermill.execute_notebook(second, tmp_path / "second out.ipynb", parameters={"y": 2}, **options)
@@ -189,7 +189,7 @@ def test_twenty_kills(tmp_path, tones):
     def workers():
         found = psutil.Process(running.pid).children(recursive=True)
         below.update(found)
-        return [process for process in found if "sermodules.study.runner" in _command(process)]
+        return [process for process in found if "sermodules.study.runner" in " ".join(_command(process))]
 
     running = driver(path, out, "--workers", "2")
     while sum(kills.values()) < 20:
@@ -234,7 +234,7 @@ def test_run_that_kills_its_process(tmp_path, tones, monkeypatch):
         "from sermodules import runs\nfrom sermodules.config import RunConfig\n"
         "runs.run(RunConfig.from_notebook(globals()), out, verbose=False)",
     )
-    monkeypatch.setattr(study, "notebook", lambda: source)
+    monkeypatch.setattr("sermodules.study.driver.source_notebook", lambda: source)
     monkeypatch.setattr(scheduling, "ATTEMPTS", 2)
     plan, out = study.load(write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1, 2])), tmp_path / "runs"
     failed = study.run(plan, out, 1, tell=lambda line: None)
@@ -272,7 +272,7 @@ def test_killed_worker_of_a_cluster(tmp_path, tones):
 
 def in_progress(out, done=0):
     """Tell that a study goes on, with so many runs done and one under way."""
-    state = study.progress(out)
+    state = study.running(out)
     return state and state["done"] >= done and state["running"]
 
 
@@ -308,7 +308,7 @@ def test_two_drivers_share_a_worker(tmp_path, tones, monkeypatch):
         "from sermodules import runs\nfrom sermodules.config import RunConfig\n"
         "runs.run(RunConfig.from_notebook(globals()), out, verbose=False)",
     )
-    monkeypatch.setattr(study, "notebook", lambda: slow)
+    monkeypatch.setattr("sermodules.study.driver.source_notebook", lambda: slow)
     path = write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1])
     plan, failed = study.load(path), []
     with cluster(tmp_path, os.environ) as (file, _, worker):
@@ -394,10 +394,10 @@ def test_a_worker_without_the_corpus_or_with_another_one_says_so(tmp_path, tones
 
 def test_status_from_another_terminal(tmp_path, tones):
     path, out = write(tmp_path, settings={"corpus": tones, **TINY}, folds=[1, 2, 3]), tmp_path / "runs"
-    assert study.progress(out) is None
+    assert study.running(out) is None
     running = driver(path, out, "--workers", "1")
     try:
-        wait_until(lambda: (study.progress(out) or {}).get("done"))
+        wait_until(lambda: (study.running(out) or {}).get("done"))
         told = sermodules("study", "status", path, "--out", out)
         assert told.returncode == 0 and "study s is running: " in told.stdout and "now: model2" in told.stdout
         second = sermodules("study", "run", path, "--out", out)
@@ -405,7 +405,7 @@ def test_status_from_another_terminal(tmp_path, tones):
     finally:
         running.kill()
         running.communicate()
-    assert study.progress(out) is None and "[1/3] model2" in (out / study.LOG).read_text()
+    assert study.running(out) is None and "[1/3] model2" in (out / progress.LOG).read_text()
 
 
 def test_damaged_runs(tmp_path, tones):
@@ -589,9 +589,9 @@ def test_reading_results_never_unpickles(tmp_path, tones):
             file.write_bytes(old)
             (folder / store.SUMS).write_text(sums)
         assert all(function(folder) is not None for function in functions)
-    for name in (study.STATE, study.LOG):
+    for name in (progress.STATE, progress.LOG):
         (out / name).write_bytes(pickles[0])
-    study.progress(out)
+    study.running(out)
     study.status(plan, out)
     assert not mark.exists()
 
