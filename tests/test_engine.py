@@ -312,7 +312,7 @@ def test_two_drivers_share_a_worker(tmp_path, tones, monkeypatch):
     path = write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1])
     plan, failed = study.load(path), []
     with cluster(tmp_path, os.environ) as (file, _, worker):
-        options = {"scheduler_file": file, "report": lambda line: None}
+        options = {"scheduler_file": file, "tell": lambda line: None}
         first = threading.Thread(target=lambda: failed.append(study.run(plan, tmp_path / "first", **options)))
         first.start()
         wait_until((tmp_path / "begun").exists)
