@@ -21,7 +21,7 @@ import pytest
 import yaml
 from conftest import write_tones
 
-from sermodules import runs, study
+from sermodules import files, runs, study
 from sermodules.errors import ConfigError, SermodulesError, StoreError, StudyError
 from sermodules.runs import store
 from sermodules.study import progress, published, scheduling
@@ -581,7 +581,7 @@ def test_reading_results_never_unpickles(tmp_path, tones):
             for content in pickles:
                 file.write_bytes(content)
                 if file.name != store.SUMS:
-                    lines = [f"{store._sha256(folder / line[66:])}  {line[66:]}" for line in sums.splitlines()]
+                    lines = [f"{files.sha256(folder / line[66:])}  {line[66:]}" for line in sums.splitlines()]
                     (folder / store.SUMS).write_text("\n".join([*lines, ""]))
                 for function in functions:
                     with contextlib.suppress(SermodulesError, ValueError, KeyError):
