@@ -4,6 +4,7 @@ A rule has ``decide(scores)``, which returns a `Found` or raises `Missing`, and 
 The unit of inference is the speaker: the seeds of a fold are averaged first. Only `SeedRange` judges over draws of the weights.
 """
 
+import abc
 import dataclasses
 import functools
 from dataclasses import dataclass
@@ -32,12 +33,13 @@ from sermodules.evidence.statistics import CANNOT_TELL, NOT_SUPPORTED, ROPE, SUP
 AS_NEUTRAL = tuple(f"{name}_as_neutral" for name in paper.CLASSES if name != "neutral")
 
 
-class Rule:
+class Rule(abc.ABC):
     """What all of these rules have in common: runs decide, and `compared` says what is taken from what."""
 
     kind = "corpus"
     compared = ""
 
+    @abc.abstractmethod
     def decide(self, scores):
         """Judge the runs of one corpus, preset and other settings.
 
@@ -55,7 +57,6 @@ class Rule:
         Missing
             If the runs are not there.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -212,24 +212,10 @@ class DnnElm(NetworkMethod):
 
     @classmethod
     def prepare(cls, config, table=None):
-        """Make the parts of a fold: a row an utterance.
+        """Make the parts of a fold; see `Method.prepare`. There is a row an utterance.
 
-        Parameters
-        ----------
-        config : RunConfig
-        table : pandas.DataFrame, optional
-            The corpus, if it is loaded already.
-
-        Returns
-        -------
-        FoldData
-            Each part has one input, ``windows``: an array of n objects, one an utterance, each the utterance's loudest windows
-            as float32 of shape (windows, 25, 30), not standardised.
-
-        Raises
-        ------
-        CorpusError, AudioError, ProtocolError, StoreError
-            As `Method.prepare`.
+        Each part has one input, ``windows``: an array of n objects, one an utterance, each the utterance's loudest windows as
+        float32 of shape (windows, 25, 30), not standardised.
         """
         table, fold, classes, tables = split(config, table)
         frames = extract(table)
