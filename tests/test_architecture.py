@@ -6,10 +6,12 @@ in circles.
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -142,3 +144,17 @@ def test_the_map_is_the_same_for_users_and_contributors_and_names_what_is_there(
     assert rooms == ROOMS
     files = re.findall(r"`([\w/]+\.py)`", shown.partition("| you want to change |")[2])
     assert files and not [file for file in files if "NAME" not in file and not (PACKAGE / file).is_file()]
+
+
+def test_an_installed_package_has_every_file_of_the_checkout(tmp_path):
+    # Without `-e`, pip copies only what pyproject.toml lists: a room's script or style sheet is forgotten easily.
+    shutil.copytree(PACKAGE, tmp_path / "sermodules", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PACKAGE.parent / name, tmp_path)
+    build = "from setuptools.build_meta import build_wheel; build_wheel('wheel')"
+    subprocess.run([sys.executable, "-c", build], cwd=tmp_path, check=True, capture_output=True, text=True)
+    (wheel,) = (tmp_path / "wheel").iterdir()
+    packed = {name for name in ZipFile(wheel).namelist() if name.startswith("sermodules/")}
+    there = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "sermodules").rglob("*") if path.is_file()}
+    assert {"sermodules/plots/_player.js", "sermodules/plots/_player.css"} <= packed
+    assert packed == there

@@ -6,7 +6,6 @@ import io
 import json
 import re
 import shutil
-import tomllib
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,7 +23,6 @@ from sermodules.errors import AudioError, ConfigError
 from sermodules.folds import segments
 from sermodules.plots.player import attention_player
 
-ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BURST = 50  # step of the burst, which lasts from 1.0025 to 1.0225 s
 SVG = "{http://www.w3.org/2000/svg}"
@@ -186,11 +184,6 @@ def change(**changes):
 def test_what_does_not_belong_together_is_refused(changes, error, message):
     with pytest.raises(error, match=message):
         attention_player(**change(**changes))
-
-
-def test_an_installed_package_has_the_script_and_the_style():
-    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    assert {"_player.css", "_player.js"} <= set(setuptools.get("package-data", {}).get("sermodules", ()))
 
 
 # In a browser. The page notes which sounds are started: [when, offset, duration]. It has a style that would move the parts of
