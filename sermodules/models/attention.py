@@ -97,28 +97,21 @@ class LocalSelfAttention(keras.layers.Layer):
         before = self.width // 2
         after = self.width - 1 - before
         padded = ops.pad(x, [(0, 0), (before, after)] + [(0, 0)] * (len(x.shape) - 2))
-        time = ops.shape(x)[1]
-        return [padded[:, j : j + time] for j in range(self.width)]
+        shape = ops.shape(x)  # `ops.slice`, because TensorFlow takes a long time for the gradient of `x[:, a:b]`
+        return [ops.slice(padded, (0, j) + (0,) * (len(shape) - 2), shape) for j in range(self.width)]
 
     def call(self, x, mask=None, return_attention=False):
         """Return ``(batch, time, features)``, and the weights ``(batch, time, width)`` if asked for."""
         allowed = ops.stack(self._windows(_allowed(x, mask)), axis=-1)
         query = ops.matmul(x, self.w_t) + self.b_h
         keys = self._windows(ops.matmul(x, self.w_x))
-        hidden = ops.tanh(ops.expand_dims(query, 2) + ops.stack(keys, axis=2))
-        scores = ops.relu(ops.squeeze(ops.matmul(hidden, self.w_a), -1) + self.b_a)
+        # place by place: one array (batch, time, width, units) would take longer to write and read than to compute
+        scores = ops.concatenate([ops.matmul(ops.tanh(query + key), self.w_a) for key in keys], axis=-1)
+        scores = ops.relu(scores + self.b_a)
         weights = _softmax(scores, allowed)
-        output = ops.matmul(self._band(ops.cast(weights, x.dtype)), x)
+        weighted = zip(ops.split(ops.cast(weights, x.dtype), self.width, axis=-1), self._windows(x), strict=True)
+        output = sum(weight * frames for weight, frames in weighted)
         return (output, weights) if return_attention else output
-
-    def _band(self, weights):
-        """Lay the weights (batch, time, width) out as a band matrix (batch, time, time), zero outside the windows."""
-        time = ops.shape(weights)[1]
-        # Row t of a matrix with one column too many, read as a matrix without it, is shifted by t columns.
-        wide = ops.pad(weights, [(0, 0), (0, 0), (0, time)])
-        flat = ops.reshape(wide, (-1, time * (time + self.width)))[:, : time * (time + self.width - 1)]
-        skewed = ops.reshape(flat, (-1, time, time + self.width - 1))
-        return skewed[:, :, self.width // 2 : self.width // 2 + time]
 
     def get_config(self):
         """Return the constructor's arguments."""

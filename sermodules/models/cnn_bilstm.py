@@ -11,6 +11,7 @@ from sermodules.folds.segments import FRAMES
 from sermodules.models.attention import ATTENTIONS
 from sermodules.models.backend import keras, use_threads
 from sermodules.models.epochs import NetworkMethod, in_batches, minibatches, selection, weights
+from sermodules.models.fused import FusedLeakyReLU, FusedLSTM
 from sermodules.models.normalisation import NORMALISATIONS
 
 GENDER_DIMENSIONS, GENDER_UNITS = 300, 64  # the paper, section 2.3
@@ -47,19 +48,18 @@ def encoder(x, mask, config):
         x = keras.layers.Conv2D(filters, (5, 3), padding="same", data_format="channels_last", name=f"conv{number + 1}")(
             x
         )
-        x = keras.layers.LeakyReLU(negative_slope=0.01, name=f"conv{number + 1}_activation")(x)
-        if number == 0:
+        if number == 0:  # before the activation, which rises everywhere: the same values from a quarter of the work
             x = keras.layers.MaxPooling2D(
                 (2, 2) if config.pool == "2x2" else (2, 4), data_format="channels_last", name="pool"
             )(x)
+        x = FusedLeakyReLU(negative_slope=0.01, name=f"conv{number + 1}_activation")(x)
     x = keras.layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="frames")(x)
     x = keras.layers.Dense(size(768, config.width), name="linear")(x)
     if config.batch_norm != "none":
         x = NORMALISATIONS[config.batch_norm](name="batch_norm")(x)
-        x = keras.layers.LeakyReLU(negative_slope=0.01, name="linear_activation")(x)
-    return keras.layers.Bidirectional(keras.layers.LSTM(size(128, config.width), return_sequences=True), name="bilstm")(
-        x, mask=mask
-    )
+        x = FusedLeakyReLU(negative_slope=0.01, name="linear_activation")(x)
+    lstm = FusedLSTM(size(128, config.width), return_sequences=True)
+    return keras.layers.Bidirectional(lstm, name="bilstm")(x, mask=mask)
 
 
 def gender_branch(gender, direct=False):

@@ -20,7 +20,7 @@ _KERNELS = {
     ],
 }
 _FREE = {
-    "InputLayer", "LeakyReLU", "MaxPooling2D", "Reshape", "GlobalAveragePooling1D", "Embedding", "Flatten", "Concatenate",
+    "InputLayer", "FusedLeakyReLU", "LeakyReLU", "MaxPooling2D", "Reshape", "GlobalAveragePooling1D", "Embedding", "Flatten", "Concatenate",
 }  # fmt: skip
 
 
