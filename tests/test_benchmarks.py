@@ -148,10 +148,27 @@ def test_operations_are_those_of_tensorflows_profiler():
     assert products == sum(ours[name] for name in ("conv1", "conv2", "linear"))
 
 
+@pytest.mark.parametrize(
+    ("attention", "products"),
+    [
+        ("seq_self", 150 * (2 * 8 * 32 + 15 * 32 + 15 * 8)),  # W_t, W_x; scores; sums
+        ("scaled_dot", 3 * 150 * 8 * 8 + 2 * 150 * 150 * 8),  # queries, keys, values; scores and sums
+        ("additive", 150 * (8 * 32 + 32 + 8)),
+        ("acrnn", 150 * (8 + 8)),
+        ("acrnn_code", 150 * (8 * 1 + 1 + 8)),
+        ("mean", 150 * 8),
+        ("max", 0),
+    ],
+)
+@pytest.mark.parametrize("padding", ["before", "masked"])
+def test_every_attention_is_counted(attention, products, padding):
+    counts = flops.forward(models.network(TINY.replace(attention=attention, padding=padding), 4))
+    assert counts["attention"] == 2 * products
+
+
 def test_an_unknown_layer_is_not_left_out():
-    model = models.network(RunConfig.create(preset="smoke", attention="scaled_dot"), 4)
-    with pytest.raises(SermodulesError, match="attention"):
-        flops.forward(model)
+    with pytest.raises(SermodulesError, match=r"'other'.*LayerNormalization"):
+        flops.forward(keras.Sequential([keras.Input((3,)), keras.layers.LayerNormalization(name="other")]))
 
 
 # --- the contenders are the same network

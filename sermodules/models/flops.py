@@ -20,8 +20,18 @@ _KERNELS = {
     ],
 }
 _FREE = {
-    "InputLayer", "FusedLeakyReLU", "LeakyReLU", "MaxPooling2D", "Reshape", "GlobalAveragePooling1D", "Embedding", "Flatten", "Concatenate",
+    "InputLayer", "FusedLeakyReLU", "LeakyReLU", "MaxPooling2D", "Reshape", "GlobalAveragePooling1D", "Embedding",
+    "Flatten", "Concatenate", "GetItem", "BatchNormalization", "BatchStatisticsNormalization", "MaxPooling",
 }  # fmt: skip
+
+# FLOP of each attention over T frames of F features.
+_ATTENTIONS = {
+    "LocalSelfAttention": lambda layer, t, f: 2 * t * (2 * f * layer.units + layer.width * (layer.units + f)),
+    "ScaledDotAttention": lambda layer, t, f: 2 * t * (3 * f * f + 2 * t * f),
+    "AdditivePooling": lambda layer, t, f: 2 * t * (f * layer.units + layer.units + f),
+    "LinearPooling": lambda layer, t, f: 2 * t * 2 * f,
+    "MeanPooling": lambda layer, t, f: 2 * t * f,
+}
 
 
 def forward(model):
@@ -32,7 +42,7 @@ def forward(model):
     Parameters
     ----------
     model : keras.Model
-        Model 1 or 2 of `sermodules.models.build`, of any size.
+        A network of `sermodules.models.build`, of any size, with any attention.
 
     Returns
     -------
@@ -49,8 +59,9 @@ def forward(model):
     For a layer whose weight matrix W is applied at n places (the pixels that a convolution puts out, the frames of a
     sequence): 2 n times the number of entries of W. For self-attention over T frames of F features, with U units and a window
     of w frames: 2 T F U for each of W_t and W_x, 2 T w U for the scores, and 2 T w F for the weighted sums. More may be
-    computed: the library's layer scores all T frames for each frame. For additive attention: 2 T F U for W, 2 T U for the
-    scores, 2 T F for the weighted sum.
+    computed: the library's layer scores all T frames for each frame. For scaled dot-product attention: 2 T F F for each of
+    three matrices, 2 T T F for the scores, and as much for the weighted sums. For additive attention: 2 T F U for W, 2 T U for
+    the scores, 2 T F for the weighted sum; with a linear score 2 T F and 2 T F; for the mean 2 T F. A maximum is free.
 
     Examples
     --------
@@ -66,12 +77,9 @@ def forward(model):
 
 def _layer(layer):
     kind = type(layer).__name__
-    if kind == "LocalSelfAttention":
-        _, time, features = layer.output.shape
-        return 2 * time * (2 * features * layer.units + layer.width * layer.units + layer.width * features)
-    if kind == "AdditivePooling":
-        _, time, features = layer.input.shape
-        return 2 * time * (features * layer.units + layer.units + features)
+    if kind in _ATTENTIONS:
+        sequence = layer.input[0] if isinstance(layer.input, list) else layer.input  # with a mask beside it
+        return _ATTENTIONS[kind](layer, *sequence.shape[1:])
     if kind in _KERNELS:
         places = prod(layer.output.shape[1:-1])
         return 2 * places * sum(prod(kernel.shape) for kernel in _KERNELS[kind](layer))
