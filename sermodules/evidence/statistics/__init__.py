@@ -28,6 +28,15 @@ from sermodules.evidence.statistics.tests import (
     sign_flip,
     wilcoxon,
 )
+from sermodules.evidence.statistics.trainings import (
+    ClusteredT,
+    Components,
+    chance_to_decide,
+    clustered_t,
+    components,
+    coverage,
+    simulated,
+)
 from sermodules.evidence.statistics.verdicts import CANNOT_TELL, NOT_SUPPORTED, SUPPORTED, verdict
 
 __all__ = [
@@ -39,14 +48,20 @@ __all__ = [
     "NOT_SUPPORTED",
     "ROPE",
     "SUPPORTED",
+    "ClusteredT",
+    "Components",
     "CorrectedT",
     "Probabilities",
     "Spread",
     "bayesian_correlated_t",
     "bootstrap_interval",
     "by_fold",
+    "chance_to_decide",
+    "clustered_t",
     "compare",
+    "components",
     "corrected_t",
+    "coverage",
     "detectable",
     "fold_averaged_confusion",
     "mixed_model",
@@ -54,6 +69,7 @@ __all__ = [
     "pooled_confusion",
     "power",
     "sign_flip",
+    "simulated",
     "spread",
     "summary",
     "verdict",
