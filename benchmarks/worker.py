@@ -81,7 +81,7 @@ def network(config, stock=False, **compilation):
         model = models.network(config, CLASSES)
     finally:
         models.ATTENTIONS["seq_self"] = ours
-    epochs.prepare_to_train(model, config, **compilation)
+    epochs.prepare_to_train(model, config, 1, **compilation)
     return model
 
 

@@ -145,3 +145,39 @@ def summarise(true, predicted, classes):
         "covered": [name for name, rate in rates.items() if not np.isnan(rate)],
         "n": int(matrix.to_numpy().sum()),
     }
+
+
+#: From this share on, `loss_regained` says that a training was unstable. Of 1,270 published runs two have more.
+UNSTABLE = 0.25
+
+
+def loss_regained(history):
+    """Say how much of what the training loss had fallen it rose again by the end.
+
+    See chapter "One fold".
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        A row an epoch, with the column ``loss``.
+
+    Returns
+    -------
+    float
+        (last - lowest) / (first - lowest): 0 if the last epoch has the lowest loss or there is one epoch only; 1 if the loss
+        ended where it began; more if it ended higher. Infinite if it never fell, and rose.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules import metrics
+    >>> metrics.loss_regained(pd.DataFrame({"loss": [1.4, 1.0, 1.1]}))
+    0.25
+    """
+    if len(history) < 2:
+        return 0.0
+    loss = history["loss"].to_numpy(float)
+    lost, fallen = loss[-1] - loss.min(), loss[0] - loss.min()
+    if not lost > 0:
+        return 0.0
+    return round(float(lost / fallen), 6) if fallen > 0 else float("inf")

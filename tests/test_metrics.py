@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,3 +50,18 @@ def test_agrees_with_scikit_learn(pairs):
     assert metrics.uar(matrix) == pytest.approx(by_hand)
     if set(predicted) <= set(true):
         assert metrics.uar(matrix) == pytest.approx(balanced_accuracy_score(true, predicted))
+
+
+@pytest.mark.parametrize(
+    ("loss", "share"),
+    [
+        ([2.0, 1.0], 0),
+        ([2.0, 1.0, 2.0], 1),
+        ([2.0, 1.0, 3.0, 2.5], 1.5),
+        ([1.0], 0),
+        ([1.0, 1.0], 0),
+        ([1.0, 2.0], np.inf),
+    ],
+)
+def test_loss_regained_by_hand(loss, share):
+    assert metrics.loss_regained(pd.DataFrame({"loss": loss})) == share

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -233,6 +234,14 @@ def test_a_complete_study_says_so(tmp_path):
     text = report.write(results, tmp_path, study)
     assert text.startswith("# Study mine\n\nWhy.\n\n6 of 6 runs: corpus `synthetic`, preset `smoke`, 3 folds, 1 seed.")
     assert "incomplete" not in text and "issing" not in text
+
+
+def test_unstable_trainings_are_named(tmp_path):
+    _, runs = grid(OTHERS)
+    assert "Unstable" not in report.write(runs, tmp_path, "calm")
+    wild = dataclasses.replace(runs[0], history=runs[0].history.assign(loss=[1.0, 1.3]))
+    text = report.write([wild, *runs[1:]], tmp_path, "wild")
+    assert f"**Unstable trainings: 1 of {len(runs)} runs**, such as `{wild.config.run_id}`" in text
 
 
 def test_nothing_to_report_is_said():

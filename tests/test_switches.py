@@ -55,6 +55,7 @@ SWITCHES = {
     ("class_weight", "balanced"): {"training"},
     ("class_weight", "undersample"): {"training"},
     ("learning_rate", 0.5): {"training"},
+    ("anneal_above", 1): {"training"},
     ("batch_size", 3): {"training"},
     ("epochs", 3): {"training"},
     ("patience", 3): {"training"},

@@ -62,6 +62,7 @@ def history(config, out):
     [
         {"epochs": 3, "batch_norm": "running"},
         {"epochs": 8, "patience": 1, "learning_rate": 0.02},
+        {"epochs": 3, "anneal_above": 1},
         {"model": "cnn_lstm_vtlp", "width": 1 / 32},
     ],
 )
@@ -84,6 +85,31 @@ def test_partner_folds_share_a_training_and_get_the_bytes_of_a_training_of_their
             pd.testing.assert_frame_equal(history(config, tmp_path / "alone"), history(config, out))
     if "patience" in settings:
         assert lengths[0] != lengths[1]  # so one of the orders had to go on where the other run had stopped
+
+
+def test_a_long_training_begins_lower_and_comes_to_rest(tones):
+    config = tiny(tones, epochs=3, patience=3, learning_rate=0.04, anneal_above=3)  # 16 segments: 6 minibatches in all
+    data, trained = runs.prepare(config), models.build(config, 4)
+    rate = epochs.learning_rate(config, 6)
+    assert float(rate(0)) == pytest.approx(0.04 * (3 / 6) ** 0.5) and float(rate(6)) == pytest.approx(0, abs=1e-9)
+    assert epochs.learning_rate(config, 3) == 0.04
+    runs.fit(trained, data, config, verbose=False)
+    assert float(trained.network.optimizer.learning_rate) == pytest.approx(0, abs=1e-9)  # after its last minibatch
+    short = config.replace(anneal_above=6)
+    constant = models.build(short, 4)
+    runs.fit(constant, data, short, verbose=False)
+    assert float(constant.network.optimizer.learning_rate) == pytest.approx(0.04)
+
+
+def test_a_training_whose_loss_rises_again_says_so(tones, capsys):
+    config = tiny(tones, epochs=1)
+    data, trained = runs.prepare(config), models.build(config, 4)
+    checkpoint = epochs.Checkpoint(trained, data, config, verbose=True)
+    for losses, said in (([1.4, 1.0, 1.2], True), ([1.4, 1.0, 1.05], False), ([1.0], False)):
+        checkpoint.rows = [{"loss": loss} for loss in losses]
+        checkpoint.warn()
+        told = capsys.readouterr().out
+        assert ("fallen to 1.000 and ended at 1.200" in told and "learning_rate" in told) == said and bool(told) == said
 
 
 def test_gender_settings_that_train_alike_share_a_training(tones, tmp_path, monkeypatch):

@@ -111,6 +111,11 @@ class RunConfig:
         doc="[20] plain loss, classes weighted to count the same, or equally many segments of each class (at most 300)",
     )  # fmt: skip
     learning_rate: float = _number(1e-7, 1.0, default=1e-4, doc="[17] initial learning rate")
+    anneal_above: int = _number(
+        0, 10**9, default=0, added=True,
+        doc="0: the learning rate stays as it is; n: a training of more than n minibatches in all begins with the rate times"
+        " sqrt(n / minibatches) and ends with 0, along half a cosine",
+    )  # fmt: skip
     batch_size: int = _number(1, 4096, default=40, doc="segments in a minibatch")
     epochs: int = _number(
         1, 10_000, default=60, doc="[18] at most so many passes over the training segments; the paper gives no number"
@@ -169,7 +174,11 @@ class RunConfig:
         preset, model = (given.get(name, known[name].default) for name in ("preset", "model"))
         method = METHODS[model]
         supplied = {**PRESETS[preset], **method.brings, **method.schedules.get(preset, {})}
-        deaf = set(given) - (set(known) if method.listens is None else method.listens)
+        heard = set(known) if method.listens is None else method.listens
+        supplied = {
+            key: value for key, value in supplied.items() if key in heard or not known[key].metadata.get("added")
+        }
+        deaf = set(given) - heard
         ignored = sorted(key for key in deaf if given[key] != supplied.get(key, known[key].default))
         if ignored:
             raise ConfigError(

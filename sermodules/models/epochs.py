@@ -23,10 +23,54 @@ OPTIMIZERS = {
 }
 
 
-def prepare_to_train(network, config, **options):
-    """Give a network its loss, the cross-entropy of logits, and the configuration's optimizer (Keras calls it compiling)."""
+def learning_rate(config, count):
+    """Return the learning rate of a training: a number, or a schedule if the training is long.
+
+    Parameters
+    ----------
+    config : RunConfig
+        If ``anneal_above`` is n and there are more than n minibatches, the rate begins at ``learning_rate`` sqrt(n / count)
+        and falls to 0 along half a cosine [1]_. In stochastic gradient descent the best constant step size falls with the
+        root of the number of steps [2]_; that is proved for convex losses, and a rule of thumb for networks.
+    count : int
+        Minibatches in all epochs together.
+
+    Returns
+    -------
+    float or keras.optimizers.schedules.LearningRateSchedule
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "SGDR: Stochastic gradient descent with warm restarts", ICLR 2017; here without restarts.
+    .. [2] A. Nemirovski, A. Juditsky, G. Lan, A. Shapiro, "Robust stochastic approximation approach to stochastic
+       programming", SIAM Journal on Optimization 19(4), 2009, section 2.2.
+
+    Examples
+    --------
+    Four times as many minibatches: half the rate at the beginning, and nothing at the end.
+
+    >>> from sermodules.config import RunConfig
+    >>> from sermodules.models import epochs
+    >>> config = RunConfig.create(preset="teaching")  # 1e-3, annealed above 300 minibatches
+    >>> epochs.learning_rate(config, 264)
+    0.001
+    >>> falling = epochs.learning_rate(config, 1200)
+    >>> [round(1e6 * float(falling(step))) for step in (0, 600, 1200)]
+    [500, 250, 0]
+    """
+    if not config.anneal_above or count <= config.anneal_above:
+        return config.learning_rate
+    start = config.learning_rate * (config.anneal_above / count) ** 0.5
+    return keras.optimizers.schedules.CosineDecay(start, count)
+
+
+def prepare_to_train(network, config, count, **options):
+    """Give a network its loss, the cross-entropy of logits, and the configuration's optimizer (Keras calls it compiling).
+
+    `count` is the number of minibatches in all epochs, for `learning_rate`.
+    """
     network.compile(
-        optimizer=OPTIMIZERS[config.optimizer](config.learning_rate),
+        optimizer=OPTIMIZERS[config.optimizer](learning_rate(config, count)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         **options,
     )
@@ -150,6 +194,16 @@ class Checkpoint(keras.callbacks.Callback):
             )
         if epoch + 1 - self.best_epoch >= self.config.patience:
             network.stop_training = True
+
+    def warn(self):
+        """Say so if the training loss rose again."""
+        history = pd.DataFrame(self.rows)
+        if self.verbose and metrics.loss_regained(history) >= metrics.UNSTABLE:
+            print(
+                f"The training loss had fallen to {history['loss'].min():.3f} and ended at {history['loss'].iloc[-1]:.3f}: the "
+                f"training was unstable. Lower `learning_rate` (now {self.config.learning_rate:g}) or set `anneal_above`.",
+                flush=True,
+            )
 
     def fitted(self, seconds, reused=0.0):
         """Return the `Fitted` of a training that took `seconds` here and `reused` seconds in an earlier run."""
@@ -276,9 +330,11 @@ class NetworkMethod(Method):
         each epoch the validation speaker is predicted; the epoch with the best validation UAR is kept.
         """
         began = time.perf_counter()
-        prepare_to_train(self.network, config)
+        drawn, steps = self.minibatches(data, config)
+        prepare_to_train(self.network, config, steps * config.epochs)
         checkpoint = Checkpoint(self, data, config, verbose)
-        reused = train(self.network, *self.minibatches(data, config), checkpoint, previous)
+        reused = train(self.network, drawn, steps, checkpoint, previous)
+        checkpoint.warn()
         return checkpoint.fitted(time.perf_counter() - began, reused)
 
     def end_epoch(self, data):

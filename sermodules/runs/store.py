@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from sermodules import files
+from sermodules import metrics as scores
 from sermodules.config import RunConfig
 from sermodules.errors import StoreError
 
@@ -43,6 +44,11 @@ class RunResult:
     history: pd.DataFrame
     metrics: dict
     provenance: dict = field(repr=False)
+
+    @property
+    def unstable(self):
+        """Whether the training loss ended well above its lowest; see `sermodules.metrics.loss_regained`."""
+        return self.history is not None and scores.loss_regained(self.history) >= scores.UNSTABLE
 
 
 def _texts(result):

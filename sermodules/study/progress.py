@@ -45,7 +45,7 @@ class Progress:
             return
         self.done += 1
         self.busy += sum(result.provenance["seconds"].values()) - result.provenance.get("reused_seconds", 0.0)
-        self.last = f"UAR {100 * result.metrics['uar']:.1f} %"
+        self.last = f"UAR {100 * result.metrics['uar']:.1f} %" + (", unstable training" if result.unstable else "")
         self.tell(head + f"{self.last}, {answer['seconds']:.0f} s, {clock(self._left())} left")
 
     def _left(self):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from sermodules import metrics
 from sermodules.config import METHODS, RunConfig, words
 from sermodules.evidence import statistics
 from sermodules.evidence.report.frames import is_papers_layout
@@ -74,6 +75,18 @@ def provenance(results):
         if any(result.provenance.get("uncommitted_changes") for result in results):
             text += ", with uncommitted changes"
     return text + "."
+
+
+def unstable(results):
+    """Name the runs whose training loss ended well above its lowest; nothing if there is none."""
+    ids = sorted(result.config.run_id for result in results if result.unstable)
+    if not ids:
+        return ""
+    return (
+        f"**Unstable trainings: {len(ids)} of {len(results)} runs**, such as `{ids[0]}`. Their training loss rose again by at"
+        f" least {100 * metrics.UNSTABLE:.0f} % of what it had fallen. Lower `learning_rate` or set `anneal_above`, and run them"
+        " anew under the new setting."
+    )
 
 
 def caution(configurations):

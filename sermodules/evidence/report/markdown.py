@@ -38,6 +38,7 @@ def document(name, about, results, configurations, tables, alt, missing, ledger)
     if gaps:
         blocks += [captions.INCOMPLETE, "\n".join(f"- {gap}" for gap in gaps)]
     blocks += [
+        captions.unstable(results),
         captions.caution(configurations),
         "## Table 1: every fold",
         captions.table1(configurations, ours),
