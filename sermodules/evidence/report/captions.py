@@ -84,8 +84,8 @@ def unstable(results):
         return ""
     return (
         f"**Unstable trainings: {len(ids)} of {len(results)} runs**, such as `{ids[0]}`. Their training loss rose again by at"
-        f" least {100 * metrics.UNSTABLE:.0f} % of what it had fallen. Lower `learning_rate` or set `anneal_above`, and run them"
-        " anew under the new setting."
+        f" least {100 * metrics.UNSTABLE:.0f} % of what it had fallen. Lower `learning_rate` or set `anneal_above`, and"
+        " run them anew under the new setting."
     )
 
 
