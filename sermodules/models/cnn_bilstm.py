@@ -157,7 +157,10 @@ class CnnBilstm(NetworkMethod):
         table, fold, classes, tables = split(config, table)
         extracted = features.extract(table, **config.extraction)
         cut = {part: segments.cut(rows, extracted.frames, config.segmentation, part) for part, rows in tables.items()}
-        standardiser = segments.Standardiser.fit(extracted, cut["train"], config.standardise, config.padding)
+        if config.standardise == "speaker":
+            standardiser = segments.SpeakerStandardiser.fit(extracted, table)
+        else:
+            standardiser = segments.Standardiser.fit(extracted, cut["train"], config.standardise, config.padding)
         with_gender, notes = config.gender in INPUT, {}
         if with_gender:
             told = gender.told(config.gender, tables, extracted, config.seed)
