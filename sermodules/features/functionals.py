@@ -70,7 +70,7 @@ def functionals(table, feature_set):
     """
     if feature_set not in FEATURE_SETS:
         raise ConfigError(f"feature_set is {feature_set!r}: it must be one of {', '.join(FEATURE_SETS)}")
-    files = table.set_index("utterance")["path"].sort_index()
+    files = pd.Series(audio.recordings(table), table["utterance"]).sort_index()
 
     def make():
         audio.check(table)
@@ -107,7 +107,7 @@ def _run(feature_set, files):
 
 
 def _extract():
-    """Extract the functionals of the files that standard input names, into the file that it names."""
+    """Extract the functionals of the recordings that standard input names, into the file that it names."""
     import opensmile
 
     job = json.load(sys.stdin)
@@ -122,5 +122,6 @@ def _extract():
 
 def _signal(path):
     """Read a signal; openSMILE's package multiplies it by 32768 and cuts to 16 bits, so 1.0 would come out as -1.0."""
+    path = path if isinstance(path, str) else audio.Excerpt(*path)  # as JSON gives it
     signal = np.minimum(audio.read(path), np.float32(32767 / 32768))
     return np.pad(signal, (0, max(0, FRAME - signal.size)))

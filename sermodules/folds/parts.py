@@ -7,7 +7,7 @@ import pandas as pd
 
 from sermodules import corpora, features
 from sermodules.corpora.audio import SAMPLE_RATE
-from sermodules.folds import protocol
+from sermodules.folds import gender, protocol
 from sermodules.folds.gender import INPUT
 from sermodules.folds.segments import FRAMES, SpeakerStandardiser, Standardiser
 
@@ -82,10 +82,11 @@ def split(config, table=None):
     Raises
     ------
     CorpusError, ProtocolError
-        If the corpus is missing, or the fold does not exist.
+        If the corpus is missing, or the fold does not exist, or ``config.gender`` needs what a speaker's gender is not.
     """
     if table is None:
         table = corpora.load(**config.reading)
+    gender.check(config.gender, table)
     fold = protocol.fold(table, config.fold, config.validation)
     speakers = {"train": fold.train, "validation": [fold.validation], "test": [fold.test]}
     tables = {name: table[table["speaker"].isin(who)] for name, who in speakers.items()}

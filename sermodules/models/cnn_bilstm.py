@@ -10,7 +10,7 @@ from sermodules.folds.parts import PARTS, FoldData, Part, class_indices, split
 from sermodules.folds.segments import FRAMES
 from sermodules.models.attention import ATTENTIONS
 from sermodules.models.backend import keras, use_threads
-from sermodules.models.epochs import NetworkMethod, in_batches, minibatches, selection, weights
+from sermodules.models.epochs import NetworkMethod, in_batches, minibatches, selection, undersampled, weights
 from sermodules.models.normalisation import NORMALISATIONS
 
 GENDER_DIMENSIONS, GENDER_UNITS = 300, 64  # the paper, section 2.3
@@ -178,7 +178,18 @@ class CnnBilstm(NetworkMethod):
             shift = gender.prior_shift(cut["train"], rows, classes) if shifted else None
             return Part(tables[name], rows, inputs, class_indices(rows, classes), shift)
 
-        return FoldData(fold, classes, *map(part, PARTS), extracted.corpus_digest, standardiser, extracted, notes)
+        parts = list(map(part, PARTS))
+        if config.class_weight == "undersample":
+            notes["segments_learned_from"] = len(selection(parts[0].labels, config.class_weight, config.seed))
+        return FoldData(fold, classes, *parts, extracted.corpus_digest, standardiser, extracted, notes)
+
+    def fit(self, data, config, verbose=True, previous=None):
+        """Train the network, see `NetworkMethod.fit`; say first how many segments undersampling leaves."""
+        labels = data.train.labels
+        left = undersampled(labels, selection(labels, config.class_weight, config.seed), data.classes)
+        if left and verbose:
+            print(left)
+        return super().fit(data, config, verbose, previous)
 
     def minibatches(self, data, config):
         """Give the segments in an order drawn anew each epoch; see `epochs.minibatches`."""
