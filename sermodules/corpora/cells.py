@@ -32,7 +32,8 @@ _CLOCK = re.compile(
     r"(?:(?P<hours>[0-9]{1,6}):(?P<minutes>[0-5][0-9]):(?P<seconds>[0-5][0-9](?:\.[0-9]*)?))?"
 )
 _ISO = re.compile(
-    rf"p(?:(?P<days>[0-9]{1, 6})d)?t(?:(?P<hours>[0-9]{1, 6})h)?(?:(?P<minutes>[0-9]{1, 6})m)?(?:(?P<seconds>{_DECIMAL})s)?"
+    r"p(?:(?P<days>[0-9]{1,6})d)?t(?:(?P<hours>[0-9]{1,6})h)?(?:(?P<minutes>[0-9]{1,6})m)?"
+    rf"(?:(?P<seconds>{_DECIMAL})s)?"
 )
 _WITH_UNIT = re.compile(rf"(-?{_DECIMAL}) ?([^\W\d_]+)")
 

@@ -108,8 +108,8 @@ def _lonely(table):
 def _disagreeing(table):
     """Name the recordings whose channels are averaged although they hardly agree, or return ""."""
     averaged = table[table["channel"].isna()]
-    headers = audio.headers(averaged["path"])
-    several = averaged[[(headers[path] or (0, 0, 1))[2] > 1 for path in averaged["path"]]]
+    files = {path for path, header in audio.headers(averaged["path"]).items() if header and header.channels > 1}
+    several = averaged[averaged["path"].isin(files)]
     found = {line: audio.agreement(one) for line, one in zip(several.index, audio.recordings(several), strict=True)}
     found = {line: value for line, value in found.items() if value < AGREEMENT}
     if not found:
@@ -207,18 +207,9 @@ def _tidy(table, folder):
             add(line, f"{column} is empty")
     given = {column: table.loc[table[column] != "", column] for column in table}
 
-    for column, read, nothing in (
-        ("gender", cells.gender, ""),
-        *((name, read, math.nan) for name, read in PARTS.items()),
-    ):
-        values = []
-        for line, value in table[column].items():
-            try:
-                values.append(read(value))
-            except ValueError as error:
-                add(line, f"{column} is {value!r}: {error}")
-                values.append(nothing)
-        table[column] = values
+    unread = {
+        column: _read_cells(table, column, read, add) for column, read in {"gender": cells.gender, **PARTS}.items()
+    }
 
     table["path"] = [str(folder / value) if value else "" for value in table["path"]]
     for line, value in table.loc[given["path"].index, "path"].items():
@@ -234,7 +225,9 @@ def _tidy(table, folder):
     table["duration"] = seconds
 
     problems += _impossible_parts(table)
-    there = table.loc[given["path"].index]
+    there = table.loc[given["path"].index].drop(
+        index={*unread["start"], *unread["end"], *unread["channel"]}, errors="ignore"
+    )
     recordings = pd.Series(audio.recordings(there), there.index, dtype=object)
     for column, values in (("utterance", given["utterance"]), ("path", recordings)):
         for value, where in _lines_by(values).items():
@@ -245,7 +238,7 @@ def _tidy(table, folder):
         ("session", "a speaker has one; leave it empty if your corpus has no sessions"),
     ):
         for speaker, part in table.loc[given["speaker"].index].groupby("speaker", sort=False):
-            where = _lines_by(part[column] if column == "session" else part.loc[part[column] != "", column])
+            where = _lines_by(part.drop(index=unread.get(column, []), errors="ignore")[column])
             if len(where) > 1:
                 shown = " and ".join(
                     f"{repr(value) if value else 'empty'} (line {found[0]})" for value, found in where.items()
@@ -260,6 +253,20 @@ def _tidy(table, folder):
                 )
                 add(where[0], f"one {column} is written in {len(spellings)} ways: {shown}")
     return problems
+
+
+def _read_cells(table, column, read, add):
+    """Read a column's cells, in place; return the lines that cannot be read, which `add` is told."""
+    values, unread = [], []
+    for line, value in table[column].items():
+        try:
+            values.append(read(value))
+        except ValueError as error:
+            add(line, f"{column} is {value!r}: {error}")
+            values.append(read(""))
+            unread.append(line)
+    table[column] = values
+    return unread
 
 
 def _plain(value, others):
