@@ -13,6 +13,8 @@ _PREFIX = "class:"
 def posterior_columns(classes):
     """Name the columns of posteriors: as the classes, unless another column of the predictions has that name.
 
+    See chapter "One fold".
+
     Parameters
     ----------
     classes : iterable of str

@@ -395,7 +395,8 @@ def _make(corpus):
 
 def _parts(recording):
     """Return what `digest` takes of a recording besides its file: nothing of a whole one."""
-    return [recording[1:]] if isinstance(recording, audio.Excerpt) else []
+    whole = not isinstance(recording, audio.Excerpt)
+    return [] if whole else [[recording.start, recording.end, recording.channel]]
 
 
 def _file_digest(path):

@@ -9,10 +9,10 @@ import os
 import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -47,7 +47,8 @@ _HEARD = 60  # seconds of each recording that `agreement` compares
 _NOT_AUDIO = "not audio, or in a format that libsndfile does not read"
 
 
-class Excerpt(NamedTuple):
+@dataclass(frozen=True)
+class Excerpt:
     """A part of an audio file.
 
     Attributes
@@ -89,6 +90,8 @@ class Excerpt(NamedTuple):
 
 def recordings(table):
     """Return what `read` takes for each row of an utterance table.
+
+    See chapter "One fold".
 
     Parameters
     ----------
@@ -218,8 +221,18 @@ def check(paths, workers=None):
         )
 
 
-class Header(NamedTuple):
-    """What an audio file says of itself: samples of a channel, their rate (Hz), channels."""
+@dataclass(frozen=True)
+class Header:
+    """What an audio file says of itself.
+
+    Attributes
+    ----------
+    frames : int
+        Samples of a channel.
+    rate : int
+        Hz.
+    channels : int
+    """
 
     frames: int
     rate: int

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,8 @@ def functionals(table, feature_set):
 def _run(feature_set, files):
     """Let a process of its own extract; return ``functionals``, (files, functionals), and ``names``, or say what failed."""
     with tempfile.TemporaryDirectory() as folder:
-        job = {"feature_set": feature_set, "files": files, "out": str(Path(folder, "functionals.npz"))}
+        recordings = [file if isinstance(file, str) else astuple(file) for file in files]
+        job = {"feature_set": feature_set, "recordings": recordings, "out": str(Path(folder, "functionals.npz"))}
         done = subprocess.run(
             [sys.executable, "-P", "-c", _CHILD, str(paths.import_root())], input=json.dumps(job),
             stdout=None if sys.stdout.isatty() else subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
@@ -113,7 +115,7 @@ def _extract():
     job = json.load(sys.stdin)
     smile = opensmile.Smile(opensmile.FeatureSet[job["feature_set"]], opensmile.FeatureLevel.Functionals)
     files = tqdm(
-        job["files"], desc="extracting functionals", unit="utterance",
+        job["recordings"], desc="extracting functionals", unit="utterance",
         file=sys.stdout, disable=not sys.stdout.isatty(),
     )  # fmt: skip
     values = [smile.process_signal(_signal(path), SAMPLE_RATE).to_numpy(np.float32) for path in files]
