@@ -4,6 +4,35 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
+#: The columns of a run's predictions that are text; the others are posteriors.
+TEXTS = ("utterance", "speaker", "gender", "true", "predicted")
+# Before the name of a class that is that of another column, or that begins so itself.
+_PREFIX = "class:"
+
+
+def posterior_columns(classes):
+    """Name the columns of posteriors: as the classes, unless another column of the predictions has that name.
+
+    See chapter "One fold".
+
+    Parameters
+    ----------
+    classes : iterable of str
+
+    Returns
+    -------
+    list of str
+        Different names for different classes.
+
+    Examples
+    --------
+    >>> from sermodules import metrics
+    >>> metrics.posterior_columns(["angry", "true"])
+    ['angry', 'class:true']
+    """
+    taken = {"run", *TEXTS}  # published predictions also have the run
+    return [_PREFIX * (name in taken or name.startswith(_PREFIX)) + name for name in classes]
+
 
 def confusion(true, predicted, classes):
     """Count how often each class was taken for each.

@@ -317,7 +317,7 @@ def test_validate_names_every_problem(table):
     ) == [
         "emotion is empty",
         "utterance a is there more than once",
-        "gender is 'f': it must be female or male",
+        "gender is 'f': it must be one of female, male, other, unknown",
         "path b is not absolute",
         "speaker 1 has more than one gender",
         "speaker 1 has more than one session",

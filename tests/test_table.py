@@ -135,7 +135,7 @@ def test_all_problems_at_once_with_their_lines(folder):
         f"line 5: there is no audio file {folder}/wav/nowhere.wav",
         f"line 6: path {folder}/wav/c.wav stands in line 4 already",
         "line 7: duration is 'long': it must be a number of seconds above 0, or empty",
-        "line 7: gender is 'x': it must be female or male",
+        "line 7: gender is 'x': it must be female, male, other or unknown; an empty cell is unknown",
         "line 8: path is empty",
         f"line 9: there is no audio file {folder}/wav",
         "line 9: utterance is empty",
@@ -155,7 +155,9 @@ def test_lines_are_the_file_s_lines(folder):
     )
     path = folder / "t.csv"
     path.write_text(text, encoding="utf-8")
-    assert problems(path) == ["line 7: gender is '?': it must be female or male"]
+    assert problems(path) == [
+        "line 7: gender is '?': it must be female, male, other or unknown; an empty cell is unknown"
+    ]
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "0", "1s", "1e999"])
@@ -168,7 +170,7 @@ def test_durations_that_are_none(folder, value):
 def test_columns(folder):
     path = write(folder, [], header=("utterance", "path", "sex", "emotion"))
     assert problems(path) == [
-        "line 1: missing columns: speaker, session, gender. The columns here are: utterance, path, sex, emotion."
+        "line 1: missing columns: speaker, session. The columns here are: utterance, path, sex, emotion."
     ]
     path = write(folder, [[*row("a"), "b"]], header=(*HEADER, "utterance"))
     assert problems(path) == ["line 1: columns that are there twice: utterance."]

@@ -30,6 +30,8 @@ class MethodRecord:
         Settings that it brings at one preset only: its own schedule at its own size.
     listens : frozenset of str or None
         The settings that mean something to it; others are refused if they are given another value than the default. None: all.
+    values : dict of str to tuple of str
+        The values, the default first, of a setting that it listens to, where not all of them mean something to it.
     needs : dict of str to str
         Packages that must be installed besides those of the project, each with how to get it.
     """
@@ -40,6 +42,7 @@ class MethodRecord:
     brings: Mapping = field(default_factory=dict)
     schedules: Mapping = field(default_factory=dict)
     listens: frozenset | None = None
+    values: Mapping = field(default_factory=dict)
     needs: Mapping = field(default_factory=dict)
 
 
@@ -48,6 +51,8 @@ _OPENSMILE = {
     "opensmile": "openSMILE, which is not installed: pip install opensmile==2.6.0. Its licence allows research, teaching and "
     "personal use, but nothing commercial; read it before you install."
 }
+# An SVM standardises each functional: there is no band, and no mean of all.
+_BY_WHOM = {"standardise": ("band", "speaker")}
 
 #: Every value of ``RunConfig.model``, in the order of the tables.
 METHODS = {
@@ -92,7 +97,8 @@ METHODS = {
         "Model 2",
         "sermodules.models.baselines.svm:SvmCompare",
         {"gender": "none"},
-        listens=frozenset(_DATA | _RUN),
+        listens=frozenset(_DATA | _RUN | {"standardise"}),
+        values=_BY_WHOM,
         needs=_OPENSMILE,
     ),
     "svm_egemaps": MethodRecord(
@@ -100,7 +106,8 @@ METHODS = {
         "Model 2",
         "sermodules.models.baselines.svm:SvmEgemaps",
         {"gender": "none"},
-        listens=frozenset(_DATA | _RUN),
+        listens=frozenset(_DATA | _RUN | {"standardise"}),
+        values=_BY_WHOM,
         needs=_OPENSMILE,
     ),
     "majority": MethodRecord(

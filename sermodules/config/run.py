@@ -81,8 +81,10 @@ class RunConfig:
         doc="[8] zeros before standardising, after it, or after it and ignored by the attention",
     )  # fmt: skip
     standardise: str = _choice(
-        "band", "global", default="band", doc="[5] mean and SD per Mel band and channel, or one of each per channel"
-    )
+        "band", "global", "speaker", default="band",
+        doc="[5] by the training speakers: mean and SD per Mel band and channel, or one of each per channel. `speaker`:"
+        " each speaker by the mean and SD of all their own recordings. It is transductive, so not the paper's protocol",
+    )  # fmt: skip
     pooling: str = _choice(
         "max", "max_logit", "vote", "mean", default="max", doc="[21] from the segments' posteriors to the utterance's"
     )
@@ -129,6 +131,12 @@ class RunConfig:
     def __post_init__(self):
         for f in dataclasses.fields(self):
             object.__setattr__(self, f.name, _check(f, getattr(self, f.name)))
+        if self.standardise == "speaker" and self.padding == "before" and METHODS[self.model].listens is None:
+            raise ConfigError(
+                "standardise 'speaker' does not go with padding 'before': a zero that is standardised by the statistics of a"
+                " speaker is another number for each speaker, so the padding would tell who speaks. Use padding 'after' or"
+                " 'masked', and for the run that you compare it with too."
+            )
 
     @classmethod
     def create(cls, **settings):
@@ -149,7 +157,8 @@ class RunConfig:
         ------
         ConfigError
             If a key is unknown, or a value has the wrong type or is out of range, or the model is a baseline to which a
-            given value means nothing; the message names them all.
+            given value means nothing; the message names them all. Also if a network is standardised by speaker after its
+            padding.
 
         Examples
         --------
@@ -180,10 +189,14 @@ class RunConfig:
         }
         deaf = set(given) - heard
         ignored = sorted(key for key in deaf if given[key] != supplied.get(key, known[key].default))
-        if ignored:
-            raise ConfigError(
-                "\n".join(f"parameter {key!r} means nothing to model {model!r}: leave it out" for key in ignored)
-            )
+        problems = [f"parameter {key!r} means nothing to model {model!r}: leave it out" for key in ignored]
+        problems += [
+            f"parameter {key!r} is {given[key]!r}: to model {model!r} it must be one of {', '.join(values)}"
+            for key, values in method.values.items()
+            if given.get(key, values[0]) not in values
+        ]
+        if problems:
+            raise ConfigError("\n".join(problems))
         return cls(**{**supplied, **given})
 
     @classmethod

@@ -24,7 +24,8 @@ def run(config):
 def settings(config):
     """Name the settings that differ from what the preset and the model give, but for those with a column of their own."""
     names = [field.name for field in dataclasses.fields(RunConfig) if field.name not in _OWN_COLUMNS]
-    return ", ".join(f"{name} {getattr(config, name)}" for name in unusual_settings(config, names))
+    named = (f"{name} {getattr(config, name)}" + _warning(config, name) for name in unusual_settings(config, names))
+    return ", ".join(named)
 
 
 def labels(cells):
@@ -71,4 +72,9 @@ def setting(cell, name):
         return corpus_name(value)
     if isinstance(value, bool):
         value = "yes" if value else "no"
-    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" + _warning(cell, name)
+
+
+def _warning(config, name):
+    """Say of a setting that it uses the test speaker's recordings; "" of all others."""
+    return " (transductive)" if (name, getattr(config, name)) == ("standardise", "speaker") else ""

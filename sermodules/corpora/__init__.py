@@ -15,15 +15,17 @@ import pandas as pd
 from filelock import FileLock
 
 from sermodules import files, paths
-from sermodules.corpora import emodb, iemocap, synthetic
+from sermodules.corpora import audio, emodb, iemocap, synthetic
 from sermodules.corpora.table import load as load_table
 from sermodules.errors import AudioError, ConfigError, CorpusError
 
 #: Columns of an utterance table, in their order.
 COLUMNS = ("utterance", "path", "speaker", "session", "gender", "emotion", "duration")
+#: Columns that a table has besides where a row is a part of its file: seconds, seconds, and a channel from 1 on.
+EXCERPTS = ("start", "end", "channel")
 #: The paper's classes, in the order of its tables. Other classes follow, in alphabetical order.
 FOUR = ("angry", "sad", "happy", "neutral")
-GENDERS = ("female", "male")
+GENDERS = ("female", "male", "other", "unknown")
 #: What stands before the path of a user's own CSV file.
 TABLE = "table:"
 
@@ -122,8 +124,9 @@ def load(name, root=None, *, emotions="four", merge_excited=False, scripted=Fals
     Returns
     -------
     pandas.DataFrame
-        The columns of `COLUMNS`, one row an utterance, sorted by ``utterance``. Gender is ``female`` or ``male``,
-        ``session`` is empty where a corpus has none, ``duration`` is in seconds.
+        The columns of `COLUMNS`, one row an utterance, sorted by ``utterance``. Gender is ``female`` or ``male``, in a user's
+        own table also ``other`` or ``unknown``, ``session`` is empty where a corpus has none, ``duration`` is in seconds. A
+        user's own table may have those of `EXCERPTS` besides, see `sermodules.corpora.audio.recordings`.
 
     Raises
     ------
@@ -251,8 +254,9 @@ def digest(table):
     Returns
     -------
     str
-        SHA-256 (64 hexadecimal digits) over utterance, speaker, session, gender and emotion of every row, and the
-        SHA-256 of its audio file's bytes. Where the files lie, and when they were written, does not count.
+        SHA-256 (64 hexadecimal digits) over utterance, speaker, session, gender and emotion of every row, the SHA-256 of its
+        audio file's bytes, and start, end and channel of a row that is a part of its file. Where the files lie, and when they
+        were written, does not count.
 
     Raises
     ------
@@ -260,14 +264,16 @@ def digest(table):
         If audio files cannot be read; the message names every one.
     """
     table = table.sort_values("utterance")
+    paths = list(dict.fromkeys(table["path"]))
     with ThreadPoolExecutor() as threads:
-        sums = list(threads.map(_file_digest, table["path"]))
-    if bad := [str(error) for error in sums if isinstance(error, OSError)]:
+        sums = dict(zip(paths, threads.map(_file_digest, paths), strict=True))
+    if bad := [str(error) for error in sums.values() if isinstance(error, OSError)]:
         raise AudioError(f"{len(bad)} audio files cannot be read:\n  " + "\n  ".join(bad))
     total = hashlib.sha256()
     columns = [table[name] for name in ("utterance", "speaker", "session", "gender", "emotion")]
-    for row in zip(*columns, sums, strict=True):
-        total.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    columns += [table["path"].map(sums), map(_parts, audio.recordings(table))]
+    for *row, parts in zip(*columns, strict=True):
+        total.update(json.dumps(row + parts, ensure_ascii=False).encode() + b"\n")
     return total.hexdigest()
 
 
@@ -283,7 +289,8 @@ def validate(table, name="table"):
     Returns
     -------
     pandas.DataFrame
-        The same rows with the columns of `COLUMNS` in their order, sorted by ``utterance``, with a fresh index.
+        The same rows with the columns of `COLUMNS` in their order, then those of `EXCERPTS` that are there, sorted by
+        ``utterance``, with a fresh index.
 
     Raises
     ------
@@ -300,12 +307,19 @@ def validate(table, name="table"):
         problems.append(f"duration is of type {table['duration'].dtype}: it must be seconds, as floating-point numbers")
     if problems:
         raise CorpusError(_listed(name, problems))
-    table = table[list(COLUMNS)].sort_values("utterance", ignore_index=True)
+    excerpts = [column for column in EXCERPTS if column in table]
+    table = table[[*COLUMNS, *excerpts]].sort_values("utterance", ignore_index=True)
     problems += [f"{column} is empty" for column in COLUMNS[:-1] if column != "session" and (table[column] == "").any()]
     problems += [f"utterance {value} is there more than once" for value in _repeated(table["utterance"])]
     problems += [
-        f"gender is {value!r}: it must be female or male" for value in table["gender"].unique() if value not in GENDERS
+        f"gender is {value!r}: it must be one of {', '.join(GENDERS)}"
+        for value in table["gender"].unique()
+        if value not in GENDERS
     ]
+    if len(found := table["emotion"].unique()) == 1:
+        problems.append(
+            f"there is only one class, {found[0]}: at least two are needed. Does the column `emotion` hold the labels?"
+        )
     problems += [f"path {value} is not absolute" for value in table["path"] if not Path(value).is_absolute()]
     for column in ("gender", "session"):
         numbers = table.groupby("speaker")[column].nunique()
@@ -377,6 +391,12 @@ def _make(corpus):
     except OSError as error:
         raise CorpusError(f"could not make the corpus {corpus.name} in {target}: {error}") from error
     return target
+
+
+def _parts(recording):
+    """Return what `digest` takes of a recording besides its file: nothing of a whole one."""
+    whole = not isinstance(recording, audio.Excerpt)
+    return [] if whole else [[recording.start, recording.end, recording.channel]]
 
 
 def _file_digest(path):

@@ -1,4 +1,7 @@
-"""Audio files: any rate and channel count in, 16 kHz mono out, and a plain reason for every file that will not do."""
+"""Audio files: any rate and channel count in, 16 kHz mono out, and a plain reason for every file that will not do.
+
+A recording is a whole file, named by its path, or an `Excerpt` of one; `recordings` makes them of an utterance table.
+"""
 
 import io
 import math
@@ -6,6 +9,9 @@ import os
 import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -27,25 +33,110 @@ MAX_SECONDS = 600
 RATES = (1000, 384000)
 #: Peak amplitude below which a signal is silent, a constant offset apart: 80 dB below full scale.
 SILENCE = 10 ** (-80 / 20)
+#: So far behind the end of its file an excerpt may end (s): it was rounded up, and is cut there.
+END_SLACK = 0.01
+#: A channel that is so much weaker than another one holds no voice, for `agreement`: 40 dB.
+QUIET = 10 ** (-40 / 20)
 
 # A recorder that writes to a pipe cannot know the length. It writes 0, or a number near 2 or 4 GB.
 _STREAM_SIZE = 0x7FFFF000
 _STREAM_LIMIT = 2**28  # bytes of such a file that are taken into memory
 _UNKNOWN_FRAMES = 2**62
+_EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # how samples are kept where libsndfile jumps to the right one
+_HEARD = 60  # seconds of each recording that `agreement` compares
 _NOT_AUDIO = "not audio, or in a format that libsndfile does not read"
 
 
-def read(path):
-    """Read an audio file as 16 kHz mono.
+@dataclass(frozen=True)
+class Excerpt:
+    """A part of an audio file.
 
-    Channels are averaged. Other rates are resampled with soxr's "HQ" setting. A 16 kHz mono file comes back as it
-    is. If samples lie outside [-1, 1], as a floating-point file may hold, the whole signal is divided by its peak.
+    Attributes
+    ----------
+    path : str
+    start : float
+        Seconds.
+    end : float or None
+        Seconds; None is the end of the file.
+    channel : int or None
+        Counted from 1; None is the mean of the channels.
+    """
+
+    path: str
+    start: float = 0.0
+    end: float | None = None
+    channel: int | None = None
+
+    def __str__(self):
+        times = f" from {self.start:g} s" + ("" if self.end is None else f" to {self.end:g} s")
+        cut = times if (self.start, self.end) != (0, None) else ""
+        return f"{self.path}{cut}" + ("" if self.channel is None else f", channel {self.channel}")
+
+    def samples(self, rate, frames):
+        """Return the first sample and the one after the last, of a file with `frames` samples at `rate` Hz.
+
+        Raises
+        ------
+        AudioError
+            If the file ends before the excerpt; `END_SLACK` is forgiven.
+        """
+        first, last = round(self.start * rate), frames if self.end is None else round(self.end * rate)
+        if last > frames and last - frames <= END_SLACK * rate:
+            last = frames
+        if last > frames or first >= last > 0:
+            raise AudioError(f"{self}: the file ends at {frames / rate:g} s. Correct start and end.")
+        return first, last
+
+
+def recordings(table):
+    """Return what `read` takes for each row of an utterance table.
+
+    See chapter "One fold".
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The column ``path``, and perhaps ``start`` and ``end`` (s) and ``channel``, numbers where a row has one, else NaN.
+
+    Returns
+    -------
+    list of str or Excerpt
+        The path where a row has none of the three.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.corpora import audio
+    >>> audio.recordings(pd.DataFrame({"path": ["/a.wav", "/b.wav"], "end": [None, 1.5]}))
+    ['/a.wav', Excerpt(path='/b.wav', start=0.0, end=1.5, channel=None)]
+    """
+    none = [math.nan] * len(table)
+    columns = [table[name].astype(float) if name in table else none for name in ("start", "end", "channel")]
+    found = []
+    for path, start, end, channel in zip(table["path"], *columns, strict=True):
+        excerpt = Excerpt(
+            path,
+            0.0 if math.isnan(start) else start,
+            None if math.isnan(end) else end,
+            None if math.isnan(channel) else int(channel),
+        )
+        found.append(path if excerpt == Excerpt(path) else excerpt)
+    return found
+
+
+def read(path):
+    """Read an audio file, or a part of it, as 16 kHz mono.
+
+    An excerpt holds the samples from ``round(start * rate)`` to before ``round(end * rate)``, at the file's own rate, and then
+    goes the way of a file. Channels are averaged unless it names one. Other rates are resampled with soxr's "HQ" setting. A
+    16 kHz mono file comes back as it is. If samples lie outside [-1, 1], as a floating-point file may hold, the whole signal is
+    divided by its peak.
 
     See chapter "The corpora, heard".
 
     Parameters
     ----------
-    path : path
+    path : path or Excerpt
         A file in any format that libsndfile reads (WAV, FLAC, AIFF, Ogg, MP3 and others).
 
     Returns
@@ -57,7 +148,7 @@ def read(path):
     ------
     AudioError
         If the file is missing, is not audio, is empty, is truncated, is silent, holds NaN or infinite samples, is
-        shorter than 25 ms or longer than `MAX_SECONDS`. The message gives the path and the reason.
+        shorter than 25 ms or longer than `MAX_SECONDS`, or ends before the excerpt. The message gives path and reason.
 
     Notes
     -----
@@ -77,7 +168,7 @@ def read(path):
     ...     audio.read(Path(folder, "tone.wav")).shape
     (16000,)
     """
-    path = Path(path)
+    path = path if isinstance(path, Excerpt) else Path(path)
     try:
         signal, rate = _decode(path)
     except OSError as error:
@@ -91,7 +182,8 @@ def read(path):
         raise AudioError(f"{path}: holds NaN or infinite samples")
     signal = _within_full_scale(signal)
     if np.ptp(signal) < 2 * SILENCE:
-        raise AudioError(f"{path}: silent: the mean of its channels stays 80 dB or more below full scale")
+        what = "it" if getattr(path, "channel", None) else "the mean of its channels"
+        raise AudioError(f"{path}: silent: {what} stays 80 dB or more below full scale")
     if rate != SAMPLE_RATE:
         signal = _within_full_scale(soxr.resample(signal, rate, SAMPLE_RATE, quality="HQ"))
     if signal.size < MIN_SAMPLES:
@@ -100,12 +192,12 @@ def read(path):
 
 
 def check(paths, workers=None):
-    """Read every file once, and name all that cannot be used.
+    """Read every recording once, and name all that cannot be used.
 
     Parameters
     ----------
-    paths : pandas.DataFrame or iterable of path
-        An utterance table, or the files.
+    paths : pandas.DataFrame or iterable of path or Excerpt
+        An utterance table, or the recordings.
     workers : int, optional
         Threads; by default one a core.
 
@@ -114,7 +206,7 @@ def check(paths, workers=None):
     AudioError
         If any file cannot be used. The message names every one with the reason (see `read`).
     """
-    files = list(dict.fromkeys(paths["path"] if isinstance(paths, pd.DataFrame) else map(str, paths)))
+    files = list(dict.fromkeys(recordings(paths) if isinstance(paths, pd.DataFrame) else paths))
     jobs = Parallel(n_jobs=workers or os.cpu_count(), prefer="threads", return_as="generator")
     reasons = tqdm(
         jobs(delayed(_complaint)(file) for file in files),
@@ -129,8 +221,26 @@ def check(paths, workers=None):
         )
 
 
-def durations(paths):
-    """Read lengths from the headers of audio files, many at a time.
+@dataclass(frozen=True)
+class Header:
+    """What an audio file says of itself.
+
+    Attributes
+    ----------
+    frames : int
+        Samples of a channel.
+    rate : int
+        Hz.
+    channels : int
+    """
+
+    frames: int
+    rate: int
+    channels: int
+
+
+def headers(paths):
+    """Read the headers of audio files, many at a time.
 
     Parameters
     ----------
@@ -138,21 +248,109 @@ def durations(paths):
 
     Returns
     -------
-    list of float
-        Seconds, one a file. NaN where the header cannot be read or makes no sense: `check` says why.
+    dict of path to Header or None
+        None where the header cannot be read: `check` says why.
     """
+    paths = list(dict.fromkeys(paths))
     with ThreadPoolExecutor() as threads:
-        return list(threads.map(_duration, paths))
+        return dict(zip(paths, threads.map(_header, paths), strict=True))
 
 
-def _duration(path):
+def durations(paths):
+    """Read lengths from the headers of audio files, many at a time.
+
+    Parameters
+    ----------
+    paths : iterable of path or Excerpt
+
+    Returns
+    -------
+    list of float
+        Seconds, one a recording. NaN where the header cannot be read or makes no sense, or the file ends before the excerpt:
+        `check` says why.
+    """
+    paths = list(paths)
+    found = headers(_file(path) for path in paths)
+    return [_duration(path, found[_file(path)]) for path in paths]
+
+
+def agreement(path):
+    """Say how alike the channels of a recording are: near 0, two voices or two microphones far apart were recorded.
+
+    Parameters
+    ----------
+    path : path or Excerpt
+        Its first minute is compared.
+
+    Returns
+    -------
+    float
+        Correlation of the two channels that are least alike, between -1 and 1, without those that are 40 dB weaker than the
+        loudest. 1 if fewer than two are left, or the recording cannot be read (`check` says why).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np, soundfile
+    >>> from sermodules.corpora import audio
+    >>> voices = np.random.default_rng(0).uniform(-0.5, 0.5, (16000, 2))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(Path(folder, "call.wav"), voices, 16000)
+    ...     abs(audio.agreement(Path(folder, "call.wav"))) < 0.1
+    True
+    """
+    try:
+        held = Path(_file(path)).stat()
+    except OSError:
+        return 1.0
+    return _agreement(path, held.st_size, held.st_mtime_ns)
+
+
+@lru_cache(maxsize=100_000)
+def _agreement(path, size, changed):
+    """Compare the channels of a recording, once as long as its file stays as it is."""
+    path = path if isinstance(path, Excerpt) else Excerpt(str(path))
+    try:
+        with soundfile.SoundFile(_name(path.path)) as file:
+            first, last = path.samples(file.samplerate, file.frames)
+            blocks = list(_blocks(file, first, min(last, first + _HEARD * file.samplerate)))
+    except (AudioError, OSError, RuntimeError, TypeError, ValueError):
+        return 1.0
+    channels = np.concatenate(blocks).T.astype(np.float64) if blocks else np.zeros((1, 1))
+    with np.errstate(all="ignore"):  # samples that are no numbers make no channel loud
+        channels -= channels.mean(axis=1, keepdims=True)
+        levels = np.sqrt((channels**2).mean(axis=1))
+        loud = channels[(levels > QUIET * levels.max()) & (levels > SILENCE)]
+        pairs = combinations(loud / np.sqrt((loud**2).sum(axis=1, keepdims=True)), 2)
+        return min((float(one @ other) for one, other in pairs), default=1.0)
+
+
+def _file(path):
+    return path.path if isinstance(path, Excerpt) else path
+
+
+def _header(path):
     try:
         if not Path(path).is_file():
-            return math.nan  # a pipe would be waited for
+            return None  # a pipe would be waited for
         info = soundfile.info(_name(path))
     except (OSError, RuntimeError, TypeError, ValueError):
+        return None
+    return Header(info.frames, info.samplerate, info.channels) if info.samplerate > 0 else None
+
+
+def _duration(path, header):
+    if header is None:
         return math.nan
-    seconds = info.frames / info.samplerate if info.samplerate > 0 else math.nan
+    samples = header.frames
+    if isinstance(path, Excerpt):
+        try:
+            first, last = path.samples(header.rate, header.frames)
+        except AudioError:
+            return math.nan
+        samples = last - first
+    seconds = samples / header.rate
     return seconds if seconds <= MAX_SECONDS else math.nan
 
 
@@ -174,8 +372,10 @@ def _within_full_scale(signal):
     return signal / peak if peak > 1 else signal
 
 
-def _decode(path):
+def _decode(recording):
     """Return the mono signal (float32) and its rate in Hz."""
+    excerpt = recording if isinstance(recording, Excerpt) else None
+    path = Path(_file(recording))
     if not path.exists():
         raise AudioError(f"{path}: not found")
     if not path.is_file():
@@ -200,21 +400,48 @@ def _decode(path):
             raise AudioError(f"{path}: damaged header: a sampling rate of {rate:,} Hz")
         if frames >= _UNKNOWN_FRAMES:
             raise AudioError(f"{path}: the header does not say how long it is, as when FLAC is written to a pipe")
-        if frames > MAX_SECONDS * rate:
-            raise AudioError(f"{path}: too long: {frames / rate:,.0f} s, but an utterance may last {MAX_SECONDS} s")
+        first, last = (0, frames) if excerpt is None else excerpt.samples(rate, frames)
+        if last - first > MAX_SECONDS * rate:
+            seconds = (last - first) / rate
+            raise AudioError(f"{recording}: too long: {seconds:,.0f} s, but an utterance may last {MAX_SECONDS} s")
+        channel = excerpt and excerpt.channel
+        if channel and channel > channels:
+            raise AudioError(f"{recording}: there is no such channel: the file has {channels}")
         try:
-            blocks, count = [], 0
-            while len(block := file.read(2**20 // channels, dtype="float32", always_2d=True)):
+            blocks, count = [], first
+            # a file is read to where it ends, whatever its header says
+            for block in _blocks(file, first, None if excerpt is None or excerpt.end is None else last):
                 with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused later
-                    blocks.append(block[:, 0] if channels == 1 else block.mean(axis=1))
+                    if channel or channels == 1:
+                        blocks.append(block[:, (channel or 1) - 1].copy())
+                    else:
+                        blocks.append(block.mean(axis=1))
                 count += len(block)
         except RuntimeError as error:
             raise AudioError(
                 f"{path}: truncated or damaged: {frames:,} samples are promised, but decoding breaks off"
             ) from error
-    if count < frames:
+    if count < last:
         raise AudioError(f"{path}: truncated: the header promises {frames:,} samples, {count:,} are there")
     return np.concatenate(blocks) if blocks else np.empty(0, np.float32), rate
+
+
+def _blocks(file, first, last):
+    """Give the samples from `first` to before `last` (None: to the end) in arrays of shape (samples, channels), float32.
+
+    It jumps only where that leads to the very sample; other formats are decoded from the beginning.
+    """
+    size, position = 2**20 // file.channels, 0
+    if first and file.seekable() and file.subtype.startswith(_EXACT):
+        position = file.seek(first)
+    while last is None or position < last:
+        wanted = size if last is None else min(size, last - position)
+        block = file.read(wanted, dtype="float32", always_2d=True)
+        if not len(block):
+            return
+        position += len(block)
+        if position > first:
+            yield block[max(0, first - (position - len(block))) :]
 
 
 def _sample_chunk(path, size):

@@ -3,25 +3,39 @@
 import csv
 import io
 import math
+import unicodedata
+import warnings
 from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
 
-from sermodules.corpora import audio
-from sermodules.errors import ConfigError, CorpusError
+from sermodules.corpora import audio, cells
+from sermodules.errors import AudioError, ConfigError, CorpusError
 
-#: Columns that the CSV must have. ``session`` may be empty. ``duration`` (s) may be left out; others are ignored.
-REQUIRED = ("utterance", "path", "speaker", "session", "gender", "emotion")
-#: Spellings of the genders, in lower case.
-GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
+#: Columns that the CSV must have. ``session`` may be empty.
+REQUIRED = ("utterance", "path", "speaker", "session", "emotion")
+#: Columns that say which part of its file a row is (s, s, and a channel from 1 on), and how a cell is read.
+PARTS = {"start": cells.seconds, "end": cells.seconds, "channel": cells.channel}
+#: Columns that it may have besides; all others are ignored.
+OPTIONAL = ("gender", "duration", *PARTS)
+#: A warning is given where the channels of a recording correlate less than this.
+AGREEMENT = 0.3
+#: So many lines are named by a warning.
+SHOWN = 20
+
+_COLUMNS = ("utterance", "path", "speaker", "session", "gender", "emotion", "duration")
 
 
 def load(root, *, emotions="four", merge_excited=False, scripted=False):
     """Load an utterance table from a CSV file.
 
-    The file is UTF-8, separated by commas, and begins with a line of column names: those of `REQUIRED`, in any order.
-    A relative ``path`` counts from the CSV's folder. Every class in the file is a class of the corpus.
+    The file is UTF-8, separated by commas, and begins with a line of column names: those of `REQUIRED`, in any order, and
+    those of `OPTIONAL`. A relative ``path`` counts from the CSV's folder. Every class in the file is a class of the corpus.
+
+    A row is a whole file, or what lies between ``start`` and ``end`` (see `cells.seconds`); an empty start is the file's
+    beginning, an empty end its end. Any number of rows may be parts of one file, and they may overlap. ``channel`` counts from
+    1; empty, the channels are averaged.
 
     Parameters
     ----------
@@ -36,7 +50,8 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
     pandas.DataFrame
         The columns ``utterance, path, speaker, session, gender, emotion, duration``, one row an utterance, sorted by
         ``utterance``. Paths are absolute. A duration (s) that is not given is read from the recording's header; it is
-        NaN where that cannot be read, and `sermodules.corpora.audio.check` says why.
+        NaN where that cannot be read, and `sermodules.corpora.audio.check` says why. Of a part of a file it is the part's,
+        whatever is given. ``start``, ``end`` and ``channel`` follow, as numbers or NaN, if any row is a part of its file.
 
     Raises
     ------
@@ -44,6 +59,11 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
         If the file cannot be used. The message names every problem with its line.
     ConfigError
         If an option is set.
+
+    Warns
+    -----
+    UserWarning
+        Of speakers with one utterance, and of recordings whose channels hardly agree, with their lines.
     """
     if strange := [
         f"{name} is {value!r}: a table gives every utterance that it lists, so leave {name} out"
@@ -55,15 +75,58 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
         raise ConfigError("\n".join(strange))
     path = Path(root).expanduser().absolute()
     lines, rows, problems = _read_rows(path)
-    table = pd.DataFrame(rows, columns=[*REQUIRED, "duration"], index=lines)
+    table = pd.DataFrame(rows, columns=[*REQUIRED, *OPTIONAL], index=lines)
     problems += _tidy(table, path.parent)
     if problems:
         listed = "\n  ".join(text for _, text in sorted(problems))
         raise CorpusError(f"{path} cannot be used:\n  {listed}")
+    parts = [isinstance(recording, audio.Excerpt) for recording in audio.recordings(table)]
+    table.loc[parts, "duration"] = math.nan
     unknown = table["duration"].isna()
-    table.loc[unknown, "duration"] = audio.durations(table.loc[unknown, "path"])
+    table.loc[unknown, "duration"] = audio.durations(audio.recordings(table[unknown]))
     table = table.astype({"duration": float})
-    return table[[*REQUIRED, "duration"]].sort_values("utterance", ignore_index=True)
+    for text in (_lonely(table), _disagreeing(table)):
+        if text:
+            warnings.warn(f"{path}: {text}", UserWarning, stacklevel=2)
+    columns = [*_COLUMNS, *(PARTS if any(parts) else ())]
+    return table[columns].sort_values("utterance", ignore_index=True)
+
+
+def _lonely(table):
+    """Name the speakers with one utterance, or return ""."""
+    counts = table["speaker"].map(table["speaker"].value_counts())
+    found = table.loc[counts == 1, "speaker"]
+    if found.empty:
+        return ""
+    return (
+        f"{len(found)} of {table['speaker'].nunique()} speakers have one utterance. Is one of them a slip in a name? Such a"
+        " speaker is tested, and chooses an epoch, by this utterance alone:"
+        + _shown(f"line {line}: speaker {speaker!r}, n = 1" for line, speaker in found.items())
+    )
+
+
+def _disagreeing(table):
+    """Name the recordings whose channels are averaged although they hardly agree, or return ""."""
+    averaged = table[table["channel"].isna()]
+    files = {path for path, header in audio.headers(averaged["path"]).items() if header and header.channels > 1}
+    several = averaged[averaged["path"].isin(files)]
+    found = {line: audio.agreement(one) for line, one in zip(several.index, audio.recordings(several), strict=True)}
+    found = {line: value for line, value in found.items() if value < AGREEMENT}
+    if not found:
+        return ""
+    return (
+        f"the channels of {len(found)} of {len(table)} recordings hardly agree (correlation below {AGREEMENT:g}), so their"
+        " mean mixes voices, or cancels them. If each channel is one voice, say in a column `channel` which one the row"
+        " means (1, 2):"
+        + _shown(f"line {line}: {table.loc[line, 'path']}, {value:.2f}" for line, value in found.items())
+    )
+
+
+def _shown(lines):
+    """List lines under a warning, the first ones if they are many."""
+    lines = list(lines)
+    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return "".join(f"\n  {line}" for line in [*lines[:SHOWN], *more])
 
 
 def _read_rows(path):
@@ -99,7 +162,7 @@ def _read_rows(path):
         else:
             row = dict(zip(header, cells, strict=True))
             lines.append(line)
-            rows.append([row.get(name, "") for name in (*REQUIRED, "duration")])
+            rows.append([row.get(name, "") for name in (*REQUIRED, *OPTIONAL)])
     if not rows and not problems:
         raise CorpusError(f"{path} lists no utterances: below the line with the column names it has no rows.")
     return lines, rows, problems
@@ -107,7 +170,7 @@ def _read_rows(path):
 
 def _checked_header(path, line, names):
     missing = [name for name in REQUIRED if name not in names]
-    twice = sorted({name for name in (*REQUIRED, "duration") if names.count(name) > 1})
+    twice = sorted({name for name in (*REQUIRED, *OPTIONAL) if names.count(name) > 1})
     problems = []
     if missing:
         problems.append(
@@ -144,10 +207,9 @@ def _tidy(table, folder):
             add(line, f"{column} is empty")
     given = {column: table.loc[table[column] != "", column] for column in table}
 
-    for line, value in given["gender"].items():
-        if value.lower() not in GENDERS:
-            add(line, f"gender is {value!r}: it must be female or male")
-    table["gender"] = [GENDERS.get(value.lower(), "") for value in table["gender"]]
+    unread = {
+        column: _read_cells(table, column, read, add) for column, read in {"gender": cells.gender, **PARTS}.items()
+    }
 
     table["path"] = [str(folder / value) if value else "" for value in table["path"]]
     for line, value in table.loc[given["path"].index, "path"].items():
@@ -162,8 +224,13 @@ def _tidy(table, folder):
             add(line, f"duration is {value!r}: it must be a number of seconds above 0, or empty")
     table["duration"] = seconds
 
-    for column in ("utterance", "path"):
-        for value, where in _lines_by(table.loc[given[column].index, column]).items():
+    problems += _impossible_parts(table)
+    there = table.loc[given["path"].index].drop(
+        index={*unread["start"], *unread["end"], *unread["channel"]}, errors="ignore"
+    )
+    recordings = pd.Series(audio.recordings(there), there.index, dtype=object)
+    for column, values in (("utterance", given["utterance"]), ("path", recordings)):
+        for value, where in _lines_by(values).items():
             for line in where[1:]:
                 add(line, f"{column} {value} stands in line {where[0]} already")
     for column, advice in (
@@ -171,18 +238,72 @@ def _tidy(table, folder):
         ("session", "a speaker has one; leave it empty if your corpus has no sessions"),
     ):
         for speaker, part in table.loc[given["speaker"].index].groupby("speaker", sort=False):
-            where = _lines_by(part[column] if column == "session" else part.loc[part[column] != "", column])
+            where = _lines_by(part.drop(index=unread.get(column, []), errors="ignore")[column])
             if len(where) > 1:
                 shown = " and ".join(
                     f"{repr(value) if value else 'empty'} (line {found[0]})" for value, found in where.items()
                 )
                 add(part.index[0], f"speaker {speaker} has {len(where)} {column}s: {shown}; {advice}")
-    for where in _lines_by(given["emotion"].map(str.lower)).values():
-        spellings = _lines_by(given["emotion"].loc[where])
-        if len(spellings) > 1:
-            shown = " and ".join(f"{value!r} (line {found[0]})" for value, found in spellings.items())
-            add(where[0], f"one emotion is written in {len(spellings)} ways: {shown}")
+    for column in ("speaker", "session", "emotion"):
+        for where in _lines_by(given[column].map(cells.same_name)).values():
+            spellings = _lines_by(given[column].loc[where])
+            if len(spellings) > 1:
+                shown = " and ".join(
+                    f"{_plain(value, spellings)} (line {lines[0]})" for value, lines in spellings.items()
+                )
+                add(where[0], f"one {column} is written in {len(spellings)} ways: {shown}")
     return problems
+
+
+def _read_cells(table, column, read, add):
+    """Read a column's cells, in place; return the lines that cannot be read, which `add` is told."""
+    values, unread = [], []
+    for line, value in table[column].items():
+        try:
+            values.append(read(value))
+        except ValueError as error:
+            add(line, f"{column} is {value!r}: {error}")
+            values.append(read(""))
+            unread.append(line)
+    table[column] = values
+    return unread
+
+
+def _plain(value, others):
+    """Show a spelling; in ASCII where another one looks the same, so that composed and decomposed letters differ."""
+    looks = [unicodedata.normalize("NFKC", other) for other in others]
+    return ascii(value) if looks.count(unicodedata.normalize("NFKC", value)) > 1 else repr(value)
+
+
+def _impossible_parts(table):
+    """Find the parts that their files do not hold; return problems as (line number, text)."""
+    recordings = pd.Series(audio.recordings(table), table.index, dtype=object)
+    parts = recordings[[isinstance(recording, audio.Excerpt) for recording in recordings]]
+    headers = audio.headers({part.path for part in parts if part.path})
+    problems = []
+    for line, part in parts.items():
+        if problem := _impossible(part, headers.get(part.path)):
+            problems.append((line, f"line {line}: {problem}"))
+    return problems
+
+
+def _impossible(part, header):
+    """Say why a file with this header cannot hold a part, or return None."""
+    if part.end is not None and part.start >= part.end:
+        return f"start is {part.start:g} s and end {part.end:g} s: a part begins before it ends"
+    if header is None:
+        return None  # `audio.check` names what cannot be read
+    length = header.frames / header.rate
+    try:
+        first, last = part.samples(header.rate, header.frames)
+    except AudioError:
+        what = f"start is {part.start:g} s" if part.start >= length else f"end is {part.end:g} s"
+        return f"{what}, but the recording ends at {length:g} s; leave `end` empty for all that follows"
+    if (last - first) / header.rate < audio.MIN_SAMPLES / audio.SAMPLE_RATE:
+        return f"the part lasts {1000 * (last - first) / header.rate:.1f} ms, less than one 25 ms frame"
+    if part.channel and part.channel > header.channels:
+        return f"channel is {part.channel}, but the recording has {header.channels}"
+    return None
 
 
 def _seconds(text):

@@ -157,7 +157,8 @@ def per_utterance(kind, table, compute, modules, libraries=(), **facts):
     table : pandas.DataFrame
         Utterance table.
     compute : callable
-        Takes the path of an audio file and returns a numpy.ndarray of shape (n, ...). Only n may differ between utterances.
+        Takes the path of an audio file or an `audio.Excerpt`, as `audio.read` does, and returns a numpy.ndarray of shape
+        (n, ...). Only n may differ between utterances.
         A function of a module, so that other processes can be told its name.
     modules, libraries, **facts
         See `key`; `modules` must hold the one of `compute`.
@@ -190,7 +191,7 @@ def per_utterance(kind, table, compute, modules, libraries=(), **facts):
 
 
 def computed(table, compute, workers=None):
-    """Yield what `compute` makes of each audio file of a table, in its order, with a bar on a terminal.
+    """Yield what `compute` makes of each recording of a table, in its order, with a bar on a terminal.
 
     Parameters
     ----------
@@ -203,7 +204,7 @@ def computed(table, compute, workers=None):
     """
     if workers is None:
         workers = min(joblib.cpu_count(), 1 + int(table["duration"].sum() // _SECONDS_PER_WORKER))
-    jobs = (joblib.delayed(compute)(path) for path in table["path"])
+    jobs = (joblib.delayed(compute)(path) for path in audio.recordings(table))
     return tqdm(
         joblib.Parallel(n_jobs=min(workers, len(table)), return_as="generator")(jobs),
         total=len(table), desc="extracting features", unit="utterance", file=sys.stdout, disable=not sys.stdout.isatty(),

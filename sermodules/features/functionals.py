@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def functionals(table, feature_set):
     """
     if feature_set not in FEATURE_SETS:
         raise ConfigError(f"feature_set is {feature_set!r}: it must be one of {', '.join(FEATURE_SETS)}")
-    files = table.set_index("utterance")["path"].sort_index()
+    files = pd.Series(audio.recordings(table), table["utterance"]).sort_index()
 
     def make():
         audio.check(table)
@@ -90,7 +91,8 @@ def functionals(table, feature_set):
 def _run(feature_set, files):
     """Let a process of its own extract; return ``functionals``, (files, functionals), and ``names``, or say what failed."""
     with tempfile.TemporaryDirectory() as folder:
-        job = {"feature_set": feature_set, "files": files, "out": str(Path(folder, "functionals.npz"))}
+        recordings = [file if isinstance(file, str) else astuple(file) for file in files]
+        job = {"feature_set": feature_set, "recordings": recordings, "out": str(Path(folder, "functionals.npz"))}
         done = subprocess.run(
             [sys.executable, "-P", "-c", _CHILD, str(paths.import_root())], input=json.dumps(job),
             stdout=None if sys.stdout.isatty() else subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
@@ -107,13 +109,13 @@ def _run(feature_set, files):
 
 
 def _extract():
-    """Extract the functionals of the files that standard input names, into the file that it names."""
+    """Extract the functionals of the recordings that standard input names, into the file that it names."""
     import opensmile
 
     job = json.load(sys.stdin)
     smile = opensmile.Smile(opensmile.FeatureSet[job["feature_set"]], opensmile.FeatureLevel.Functionals)
     files = tqdm(
-        job["files"], desc="extracting functionals", unit="utterance",
+        job["recordings"], desc="extracting functionals", unit="utterance",
         file=sys.stdout, disable=not sys.stdout.isatty(),
     )  # fmt: skip
     values = [smile.process_signal(_signal(path), SAMPLE_RATE).to_numpy(np.float32) for path in files]
@@ -122,5 +124,6 @@ def _extract():
 
 def _signal(path):
     """Read a signal; openSMILE's package multiplies it by 32768 and cuts to 16 bits, so 1.0 would come out as -1.0."""
+    path = path if isinstance(path, str) else audio.Excerpt(*path)  # as JSON gives it
     signal = np.minimum(audio.read(path), np.float32(32767 / 32768))
     return np.pad(signal, (0, max(0, FRAME - signal.size)))

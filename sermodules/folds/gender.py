@@ -25,6 +25,33 @@ from sermodules.errors import ProtocolError
 INPUT = ("embedding", "embedding64", "shuffled", "flipped", "predicted")
 
 
+def check(setting, table):
+    """Make sure that every speaker has the gender that a setting needs.
+
+    Parameters
+    ----------
+    setting : str
+        A value of ``RunConfig.gender``.
+    table : pandas.DataFrame
+        Utterance table of the whole corpus.
+
+    Raises
+    ------
+    ProtocolError
+        If a speaker's gender is ``other`` or ``unknown`` and the setting is not ``none``: all the others know two.
+    """
+    people = table.drop_duplicates("speaker")
+    people = people[~people["gender"].isin(["female", "male"])]
+    if setting != "none" and len(people):
+        named = [f"{row.speaker} ({row.gender})" for row in people.itertuples()]
+        more = f" and {len(named) - 10} more" if len(named) > 10 else ""
+        raise ProtocolError(
+            f"gender={setting!r} needs speakers who are female or male, but {len(named)} of"
+            f" {table['speaker'].nunique()} are not: {', '.join(named[:10])}{more}. Use gender='none', or take these speakers"
+            " out of the corpus."
+        )
+
+
 def told(setting, tables, features, seed):
     """Say what the network is told about each utterance.
 

@@ -7,9 +7,9 @@ import pandas as pd
 
 from sermodules import corpora, features
 from sermodules.corpora.audio import SAMPLE_RATE
-from sermodules.folds import protocol
+from sermodules.folds import gender, protocol
 from sermodules.folds.gender import INPUT
-from sermodules.folds.segments import FRAMES, Standardiser
+from sermodules.folds.segments import FRAMES, SpeakerStandardiser, Standardiser
 
 #: The parts of a fold.
 PARTS = ("train", "validation", "test")
@@ -46,7 +46,8 @@ class FoldData:
     """All that a run reads: the fold, its three parts, and what was learned from the training part alone.
 
     `features` are the log-Mels of all utterances and `standardiser` their statistics (None for baselines with features of
-    their own); `notes` are scores of the preparation itself, which go into the run's metrics.
+    their own); with ``standardise="speaker"`` each speaker has statistics of their own. `notes` are scores of the preparation
+    itself, which go into the run's metrics.
     """
 
     fold: protocol.Fold
@@ -55,7 +56,7 @@ class FoldData:
     validation: Part
     test: Part
     corpus_digest: str
-    standardiser: Standardiser | None = None
+    standardiser: Standardiser | SpeakerStandardiser | None = None
     features: object = None
     notes: dict = field(default_factory=dict)
 
@@ -81,10 +82,11 @@ def split(config, table=None):
     Raises
     ------
     CorpusError, ProtocolError
-        If the corpus is missing, or the fold does not exist.
+        If the corpus is missing, or the fold does not exist, or ``config.gender`` needs what a speaker's gender is not.
     """
     if table is None:
         table = corpora.load(**config.reading)
+    gender.check(config.gender, table)
     fold = protocol.fold(table, config.fold, config.validation)
     speakers = {"train": fold.train, "validation": [fold.validation], "test": [fold.test]}
     tables = {name: table[table["speaker"].isin(who)] for name, who in speakers.items()}

@@ -36,8 +36,8 @@ def partners(table):
     dict of str to str
         In a session of two, each is the other's partner, as in IEMOCAP. In a larger session it is the next speaker of that
         session in sorted order, going round. Speakers without session or alone in theirs are paired in sorted order, the
-        first woman with the first man and so on, as IEMOCAP pairs a woman with a man. Whoever is left over gets the next
-        speaker of all, going round.
+        first woman with the first man and so on, as IEMOCAP pairs a woman with a man, and those of another or no known gender
+        among themselves. Whoever is left over gets the next speaker of all, going round.
 
     Examples
     --------
@@ -58,8 +58,9 @@ def partners(table):
             alone.append(speaker)
     women = [s for s in alone if people.at[s, "gender"] == "female"]
     men = [s for s in alone if people.at[s, "gender"] == "male"]
-    for woman, man in zip(women, men, strict=False):
-        result[woman], result[man] = man, woman
+    others = [s for s in alone if s not in {*women, *men}]
+    for one, other in [*zip(women, men, strict=False), *zip(others[::2], others[1::2], strict=False)]:
+        result[one], result[other] = other, one
     for speaker in alone:
         if speaker not in result:
             result[speaker] = _next(speaker, people.index.drop(speaker))

@@ -117,6 +117,10 @@ class Standardiser:
     mean: np.ndarray
     sd: np.ndarray
 
+    def of(self, speaker):
+        """Return the statistics for a speaker's segments: the same for all."""
+        return self
+
     @classmethod
     def fit(cls, features, segments, standardise="band", padding="before"):
         """Measure training segments.
@@ -150,20 +154,85 @@ class Standardiser:
         >>> standardiser.mean.shape, float(standardiser.mean[0, 0]), float(standardiser.sd[0, 0])
         ((40, 3), 2.0, 1.0)
         """
-        total, squares, count = np.zeros((BANDS, CHANNELS)), np.zeros((BANDS, CHANNELS)), 0
-        for row in segments.itertuples():
-            x = np.asarray(features[row.utterance][row.start : row.start + row.frames], dtype=np.float64)
-            total += x.sum(axis=0)
-            squares += (x**2).sum(axis=0)
-            count += FRAMES if padding == "before" else row.frames
-        if not count:
+        if segments.empty:
             raise ValueError("there are no training segments to take statistics of")
-        mean, power = total / count, squares / count
+        rows = list(segments.itertuples())
+        count = FRAMES * len(rows) if padding == "before" else int(segments["frames"].sum())
+        mean, power = _moments((features[row.utterance][row.start : row.start + row.frames] for row in rows), count)
         if standardise == "global":
             mean, power = mean.mean(axis=0, keepdims=True), power.mean(axis=0, keepdims=True)
+        return cls._of_moments(mean, power)
+
+    @classmethod
+    def _of_moments(cls, mean, power):
         sd = np.sqrt(np.maximum(power - mean**2, 0))
         sd[sd < 1e-8] = 1.0  # a constant band stays at zero
         return cls(mean.astype(np.float32), sd.astype(np.float32))
+
+
+def _moments(arrays, count):
+    """Return the means of x and of its square, shape (40, 3), over all frames of all arrays, which count as `count` frames."""
+    total, squares = np.zeros((BANDS, CHANNELS)), np.zeros((BANDS, CHANNELS))
+    for x in arrays:
+        x = np.asarray(x, dtype=np.float64)
+        total += x.sum(axis=0)
+        squares += (x**2).sum(axis=0)
+    return total / count, squares / count
+
+
+@dataclass(frozen=True)
+class SpeakerStandardiser:
+    """Mean and standard deviation of each speaker's own utterances, all their frames: ``standardise="speaker"``.
+
+    **It is transductive**: the test speaker is standardised by recordings that are to be judged, all of them, before the first
+    is judged. No label is used. The paper's protocol, which learns from the training speakers alone, forbids it.
+
+    Attributes
+    ----------
+    speakers : dict of str to Standardiser
+    """
+
+    speakers: dict
+
+    @classmethod
+    def fit(cls, features, table):
+        """Measure each speaker.
+
+        Parameters
+        ----------
+        features : mapping of str to numpy.ndarray, shape (frames, 40, 3)
+        table : pandas.DataFrame
+            Utterance table, all parts of a fold. Only ``utterance`` and ``speaker`` are read.
+
+        Returns
+        -------
+        SpeakerStandardiser
+            Per Mel band and channel. Each frame of an utterance counts once, however the utterance is cut into segments, and
+            padding does not count. The order of the rows changes nothing, nor does any other speaker. A band that is constant
+            in all of a speaker's frames, as in a recording of a single frame, becomes zero; with few frames the SD is as
+            uncertain as it is.
+
+        Examples
+        --------
+        Each speaker's mean is taken off: what is left of two constant voices is the same.
+
+        >>> import numpy as np, pandas as pd
+        >>> from sermodules.folds import segments
+        >>> features = {"a": np.full((100, 40, 3), 4.0), "b": np.full((100, 40, 3), 6.0)}
+        >>> table = pd.DataFrame({"utterance": ["a", "b"], "speaker": ["F1", "M1"]})
+        >>> standardiser = segments.SpeakerStandardiser.fit(features, table)
+        >>> [float(standardiser.of(speaker).mean[0, 0]) for speaker in ("F1", "M1")]
+        [4.0, 6.0]
+        """
+        speakers = {}
+        for speaker, mine in table.sort_values("utterance").groupby("speaker")["utterance"]:
+            frames = sum(len(features[name]) for name in mine)
+            speakers[speaker] = Standardiser._of_moments(*_moments((features[name] for name in mine), frames))
+        return cls(speakers)
+
+    def of(self, speaker):
+        """Return the statistics for a speaker's segments."""
+        return self.speakers[speaker]
 
 
 def gather(features, segments, standardiser, padding="before"):
@@ -176,7 +245,8 @@ def gather(features, segments, standardiser, padding="before"):
     features : mapping of str to numpy.ndarray, shape (frames, 40, 3)
     segments : pandas.DataFrame, n rows
         From `cut`.
-    standardiser : Standardiser
+    standardiser : Standardiser or SpeakerStandardiser
+        The latter also needs the column ``speaker``.
     padding : {"before", "after", "masked"}
         Fill up with zeros before standardising (so a padded frame is a constant that is not zero), or after it.
 
@@ -200,8 +270,9 @@ def gather(features, segments, standardiser, padding="before"):
     for target, row in zip(x, segments.itertuples(), strict=True):
         target[: row.frames] = features[row.utterance][row.start : row.start + row.frames]
         real = target if padding == "before" else target[: row.frames]
-        real -= standardiser.mean
-        real /= standardiser.sd
+        by = standardiser.of(getattr(row, "speaker", None))
+        real -= by.mean
+        real /= by.sd
     return x
 
 

@@ -10,7 +10,7 @@ from sermodules.folds.parts import PARTS, FoldData, Part, class_indices, split
 from sermodules.folds.segments import FRAMES
 from sermodules.models.attention import ATTENTIONS
 from sermodules.models.backend import keras, use_threads
-from sermodules.models.epochs import NetworkMethod, in_batches, minibatches, selection, weights
+from sermodules.models.epochs import NetworkMethod, in_batches, minibatches, selection, undersampled, weights
 from sermodules.models.fused import FusedLeakyReLU, FusedLSTM
 from sermodules.models.normalisation import NORMALISATIONS
 
@@ -157,7 +157,10 @@ class CnnBilstm(NetworkMethod):
         table, fold, classes, tables = split(config, table)
         extracted = features.extract(table, **config.extraction)
         cut = {part: segments.cut(rows, extracted.frames, config.segmentation, part) for part, rows in tables.items()}
-        standardiser = segments.Standardiser.fit(extracted, cut["train"], config.standardise, config.padding)
+        if config.standardise == "speaker":
+            standardiser = segments.SpeakerStandardiser.fit(extracted, table)
+        else:
+            standardiser = segments.Standardiser.fit(extracted, cut["train"], config.standardise, config.padding)
         with_gender, notes = config.gender in INPUT, {}
         if with_gender:
             told = gender.told(config.gender, tables, extracted, config.seed)
@@ -175,7 +178,18 @@ class CnnBilstm(NetworkMethod):
             shift = gender.prior_shift(cut["train"], rows, classes) if shifted else None
             return Part(tables[name], rows, inputs, class_indices(rows, classes), shift)
 
-        return FoldData(fold, classes, *map(part, PARTS), extracted.corpus_digest, standardiser, extracted, notes)
+        parts = list(map(part, PARTS))
+        if config.class_weight == "undersample":
+            notes["segments_learned_from"] = len(selection(parts[0].labels, config.class_weight, config.seed))
+        return FoldData(fold, classes, *parts, extracted.corpus_digest, standardiser, extracted, notes)
+
+    def fit(self, data, config, verbose=True, previous=None):
+        """Train the network, see `NetworkMethod.fit`; say first how many segments undersampling leaves."""
+        labels = data.train.labels
+        left = undersampled(labels, selection(labels, config.class_weight, config.seed), data.classes)
+        if left and verbose:
+            print(left)
+        return super().fit(data, config, verbose, previous)
 
     def minibatches(self, data, config):
         """Give the segments in an order drawn anew each epoch; see `epochs.minibatches`."""

@@ -2,6 +2,7 @@
 
 import abc
 import time
+import warnings
 
 import joblib
 import numpy as np
@@ -14,6 +15,8 @@ from sermodules.models.method import Fitted, Method, predict
 
 #: Segments of a class that undersampling leaves at most: the number in ACRNN's code.
 UNDERSAMPLED = 300
+#: With fewer segments of a class a warning is given.
+FEW = 10
 
 #: By the value of ``RunConfig.optimizer``: from a learning rate to an optimizer.
 OPTIMIZERS = {
@@ -116,6 +119,49 @@ def selection(labels, class_weight, seed):
     return np.sort(np.concatenate(drawn))
 
 
+def undersampled(labels, rows, classes):
+    """Say how many training segments `selection` has left; "" if all.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray of int, shape (n,)
+    rows : numpy.ndarray of int
+        From `selection`.
+    classes : list of str
+
+    Returns
+    -------
+    str
+
+    Warns
+    -----
+    UserWarning
+        If fewer than `FEW` of a class are left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sermodules.models import epochs
+    >>> labels = np.repeat([0, 1], [500, 40])
+    >>> print(epochs.undersampled(labels, epochs.selection(labels, "undersample", seed=1), ["sad", "happy"]))
+    undersampled: 80 of 540 training segments are learned from, 40 of each class, as many as there are of happy
+    """
+    if len(rows) == len(labels):
+        return ""
+    counts = np.bincount(labels, minlength=len(classes))
+    left = np.bincount(labels[rows]).max()
+    rarest = ", ".join(name for name, count in zip(classes, counts, strict=True) if count == left)
+    why = f"as many as there are of {rarest}" if rarest else f"at most {UNDERSAMPLED}"
+    text = f"undersampled: {len(rows)} of {len(labels)} training segments are learned from, {left} of each class, {why}"
+    if left < FEW:
+        warnings.warn(
+            f"{text}. That is too little to learn from: leave the rare class out, or use class_weight none or balanced.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return text
+
+
 def weights(labels, class_weight, classes):
     """Give each class its weight in the loss: None, or n / (classes present * count), so that all count the same.
 
@@ -189,7 +235,7 @@ class Checkpoint(keras.callbacks.Callback):
             mark = "  best so far" if self.best_epoch == epoch + 1 else ""
             print(
                 f"epoch {epoch + 1:2d}/{self.config.epochs}  training loss {logs['loss']:.3f}  "
-                f"validation UAR {100 * scores['uar']:.1f} %{mark}",
+                f"validation UAR {100 * scores['uar']:.1f} % (n = {scores['n']}){mark}",
                 flush=True,
             )
         if epoch + 1 - self.best_epoch >= self.config.patience:

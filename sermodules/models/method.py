@@ -202,7 +202,8 @@ def predict(method, part, classes, pooling="max"):
     Returns
     -------
     pandas.DataFrame
-        One row an utterance: ``utterance, speaker, gender, true, predicted`` and a column of posteriors for each class.
+        One row an utterance: ``utterance, speaker, gender, true, predicted`` and a column of posteriors for each class, see
+        `metrics.posterior_columns`.
     loss : float
         Mean cross-entropy of the segments.
 
@@ -237,7 +238,8 @@ def predict(method, part, classes, pooling="max"):
             "predicted": [classes[i] for i in posteriors.argmax(axis=1)],
         }
     )
-    return pd.concat([predictions, pd.DataFrame(posteriors, columns=classes)], axis=1), float(losses.mean())
+    shares = pd.DataFrame(posteriors, columns=metrics.posterior_columns(classes))
+    return pd.concat([predictions, shares], axis=1), float(losses.mean())
 
 
 def without_epochs(method, data, config, began):

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sermodules import files
-from sermodules import metrics as scores
+from sermodules import files, metrics
 from sermodules.config import RunConfig
 from sermodules.errors import StoreError
 
@@ -17,7 +16,7 @@ NOTEBOOK = "run.ipynb"
 SUMS = "SHA256SUMS"
 
 #: The columns of predictions.csv that are text; the others are posteriors.
-TEXTS = ("utterance", "speaker", "gender", "true", "predicted")
+TEXTS = metrics.TEXTS
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class RunResult:
     config : RunConfig
     predictions : pandas.DataFrame
         One row a test utterance: ``utterance, speaker, gender, true, predicted`` and one column of posteriors a class,
-        named as the class, which sum to 1.
+        named as `sermodules.metrics.posterior_columns` says, which sum to 1.
     history : pandas.DataFrame
         One row an epoch: ``epoch, loss, val_loss, val_uar, val_wa``.
     metrics : dict
@@ -48,7 +47,7 @@ class RunResult:
     @property
     def unstable(self):
         """Whether the training loss ended well above its lowest; see `sermodules.metrics.loss_regained`."""
-        return self.history is not None and scores.loss_regained(self.history) >= scores.UNSTABLE
+        return self.history is not None and metrics.loss_regained(self.history) >= metrics.UNSTABLE
 
 
 def _texts(result):

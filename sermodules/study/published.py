@@ -195,7 +195,7 @@ def _run(record, environments, tables):
     predictions, history = (table[record["run"]] for table in tables.values())
     result = store.RunResult(
         config=RunConfig.from_json(json.dumps(record["config"])),
-        predictions=predictions[[*store.TEXTS, *record["metrics"]["classes"]]],
+        predictions=predictions[[*store.TEXTS, *metrics.posterior_columns(record["metrics"]["classes"])]],
         history=history,
         metrics=record["metrics"],
         provenance=record["provenance"] | environments[record["environment"]],
