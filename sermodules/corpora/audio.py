@@ -1,5 +1,6 @@
 """Audio files: any rate and channel count in, 16 kHz mono out, and a plain reason for every file that will not do."""
 
+import hashlib
 import io
 import math
 import os
@@ -15,6 +16,7 @@ import soxr
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from sermodules import files
 from sermodules.errors import AudioError
 
 #: Samples per second of every signal in this package (Hz).
@@ -27,12 +29,15 @@ MAX_SECONDS = 600
 RATES = (1000, 384000)
 #: Peak amplitude below which a signal is silent, a constant offset apart: 80 dB below full scale.
 SILENCE = 10 ** (-80 / 20)
+#: The fingerprint of every silent signal.
+SILENT = "silent"
 
 # A recorder that writes to a pipe cannot know the length. It writes 0, or a number near 2 or 4 GB.
 _STREAM_SIZE = 0x7FFFF000
 _STREAM_LIMIT = 2**28  # bytes of such a file that are taken into memory
 _UNKNOWN_FRAMES = 2**62
 _NOT_AUDIO = "not audio, or in a format that libsndfile does not read"
+_LFS = "a pointer of Git LFS in place of a recording: `git lfs pull`, in the folder of the clone, gets the recording"
 
 
 def read(path):
@@ -84,19 +89,57 @@ def read(path):
         raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (RuntimeError, TypeError, ValueError) as error:
         # soundfile raises TypeError for a .raw file, whose rate nobody knows
-        raise AudioError(f"{path}: {_NOT_AUDIO}") from error
+        raise AudioError(f"{path}: {_LFS if files.is_lfs_pointer(path) else _NOT_AUDIO}") from error
     if signal.size == 0:
         raise AudioError(f"{path}: empty: it holds no samples")
     if not np.isfinite(signal).all():
         raise AudioError(f"{path}: holds NaN or infinite samples")
     signal = _within_full_scale(signal)
-    if np.ptp(signal) < 2 * SILENCE:
+    if _is_silent(signal):
         raise AudioError(f"{path}: silent: the mean of its channels stays 80 dB or more below full scale")
     if rate != SAMPLE_RATE:
         signal = _within_full_scale(soxr.resample(signal, rate, SAMPLE_RATE, quality="HQ"))
     if signal.size < MIN_SAMPLES:
         raise AudioError(f"{path}: too short: {1000 * signal.size / SAMPLE_RATE:.1f} ms, less than one 25 ms frame")
     return signal
+
+
+def fingerprint(path):
+    """Name the sound in an audio file: equal decoded samples have equal fingerprints, whatever the format of the file.
+
+    Compared are the mean of the channels and the sampling rate, before any resampling: what `read` begins with.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hexadecimal digits; `SILENT` if the signal is silent (see `SILENCE`), and empty if there is no signal:
+        `read` says why.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np, soundfile
+    >>> from sermodules.corpora import audio
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("one.wav", "one.flac"):
+    ...         soundfile.write(Path(folder, name), 0.5 * np.sin(np.arange(8000)), 8000)
+    ...     audio.fingerprint(Path(folder, "one.wav")) == audio.fingerprint(Path(folder, "one.flac"))
+    True
+    """
+    try:
+        signal, rate = _decode(Path(path))
+    except (AudioError, OSError, RuntimeError, TypeError, ValueError):
+        return ""
+    if signal.size == 0 or not np.isfinite(signal).all():
+        return ""
+    if _is_silent(_within_full_scale(signal)):
+        return SILENT
+    return hashlib.sha256(f"{rate} ".encode() + (signal + 0.0).tobytes()).hexdigest()  # adding 0 makes -0 and 0 equal
 
 
 def check(paths, workers=None):
@@ -114,16 +157,16 @@ def check(paths, workers=None):
     AudioError
         If any file cannot be used. The message names every one with the reason (see `read`).
     """
-    files = list(dict.fromkeys(paths["path"] if isinstance(paths, pd.DataFrame) else map(str, paths)))
+    names = list(dict.fromkeys(paths["path"] if isinstance(paths, pd.DataFrame) else map(str, paths)))
     jobs = Parallel(n_jobs=workers or os.cpu_count(), prefer="threads", return_as="generator")
     reasons = tqdm(
-        jobs(delayed(_complaint)(file) for file in files),
-        total=len(files), desc="checking audio", unit="file", file=sys.stdout, disable=not sys.stdout.isatty(),
+        jobs(delayed(_complaint)(name) for name in names),
+        total=len(names), desc="checking audio", unit="file", file=sys.stdout, disable=not sys.stdout.isatty(),
     )  # fmt: skip
     bad = [reason for reason in reasons if reason]
     if bad:
         raise AudioError(
-            f"{len(bad)} of {len(files)} audio files cannot be used:\n  "
+            f"{len(bad)} of {len(names)} audio files cannot be used:\n  "
             + "\n  ".join(bad)
             + "\nReplace these files, or take their utterances out of the corpus."
         )
@@ -167,6 +210,10 @@ def _complaint(path):
     except AudioError as error:
         return str(error)
     return None
+
+
+def _is_silent(signal):
+    return np.ptp(signal) < 2 * SILENCE
 
 
 def _within_full_scale(signal):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from sermodules.corpora import audio
+from sermodules.corpora.duplicates import settle_own
 from sermodules.errors import ConfigError, CorpusError
 
 #: Columns that the CSV must have. ``session`` may be empty. ``duration`` (s) may be left out; others are ignored.
@@ -17,7 +18,7 @@ REQUIRED = ("utterance", "path", "speaker", "session", "gender", "emotion")
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
 
 
-def load(root, *, emotions="four", merge_excited=False, scripted=False):
+def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicates="once"):
     """Load an utterance table from a CSV file.
 
     The file is UTF-8, separated by commas, and begins with a line of column names: those of `REQUIRED`, in any order.
@@ -30,6 +31,8 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
     emotions : {"four"}
     merge_excited, scripted : {False}
         These mean nothing here and must be left as they are: what the corpus holds is what the CSV lists.
+    duplicates : {"once", "leave_out", "keep"}
+        See `sermodules.corpora.load`.
 
     Returns
     -------
@@ -60,6 +63,7 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
     if problems:
         listed = "\n  ".join(text for _, text in sorted(problems))
         raise CorpusError(f"{path} cannot be used:\n  {listed}")
+    table = settle_own(table, path, duplicates)
     unknown = table["duration"].isna()
     table.loc[unknown, "duration"] = audio.durations(table.loc[unknown, "path"])
     table = table.astype({"duration": float})
