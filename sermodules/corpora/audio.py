@@ -125,9 +125,10 @@ def fingerprint(path):
     >>> from pathlib import Path
     >>> import numpy as np, soundfile
     >>> from sermodules.corpora import audio
+    >>> tone = (20000 * np.sin(np.arange(8000))).astype(np.int16)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name in ("one.wav", "one.flac"):
-    ...         soundfile.write(Path(folder, name), 0.5 * np.sin(np.arange(8000)), 8000)
+    ...         soundfile.write(Path(folder, name), tone, 8000)
     ...     audio.fingerprint(Path(folder, "one.wav")) == audio.fingerprint(Path(folder, "one.flac"))
     True
     """

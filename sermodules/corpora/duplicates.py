@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from sermodules.corpora import audio, samples
 from sermodules.errors import CorpusError
 
-#: How many recordings a message names.
-SHOWN = 20
+#: How many groups of recordings a warning names, and how many recordings of a group.
+SHOWN, NAMED = 20, 6
 
 
 @dataclass(frozen=True)
@@ -163,21 +163,19 @@ def settle_own(table, path, duplicates="once"):
 
 def _conflict(table, rows):
     part = table.loc[rows]
-    kinds = {
-        "speakers": list(dict.fromkeys(part["speaker"])),
-        "labels": list(dict.fromkeys(part["emotion"])),
-    }
-    differing = ", and ".join(f"the {kind} {' and '.join(values)}" for kind, values in kinds.items() if len(values) > 1)
-    return f"{_joined(part)} are the same sound under {differing}"
+    kinds = {"speakers": part["speaker"].unique(), "labels": part["emotion"].unique()}
+    differing = ", and ".join(f"the {kind} {_joined(values)}" for kind, values in kinds.items() if len(values) > 1)
+    return f"{_joined(part['utterance'])} are the same sound under {differing}"
 
 
 def _repetition(table, rows):
-    return f"{_joined(table.loc[rows])} are the same sound, and count once"
+    return f"{_joined(table.loc[rows, 'utterance'])} are the same sound, and count once"
 
 
-def _joined(part):
-    names = part["utterance"].tolist()
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+def _joined(names):
+    names = list(names)
+    last = f"{len(names) - NAMED} more" if len(names) > NAMED + 1 else names.pop()
+    return f"{', '.join(names[:NAMED])} and {last}"
 
 
 def _shown(lines):
