@@ -236,7 +236,7 @@ def some(tmp_path_factory):
     if not (DATA / "unpack").is_file():
         pytest.skip("no packed CREMA-D: SERMODULES_DATA names no folder with `unpack`")
     target = tmp_path_factory.mktemp("official")
-    who = ["1006", "1008", "1076", "1002"]
+    who = ["1001", "1006", "1008", "1076"]
     subprocess.run([sys.executable, DATA / "unpack", target, *who], check=True, capture_output=True)
     return target
 
@@ -248,15 +248,15 @@ def test_four_real_actors(some, monkeypatch):
         caught[-1].message
     )
     assert [line.strip() for line in str(caught[0].message).splitlines()[1:]] == [
-        "no recording of speaker 1001, 1003, 1004, 1005, 1007, 1009, 1010, 1011, 1012, 1013 and 77 more"
+        "no recording of speaker 1002, 1003, 1004, 1005, 1007, 1009, 1010, 1011, 1012, 1013 and 77 more"
     ]  # of those that are there every count is right
-    assert table.groupby("speaker").size().to_dict() == {"1002": 53, "1006": 52, "1008": 50, "1076": 52}
+    assert table.groupby("speaker").size().to_dict() == {"1001": 54, "1006": 52, "1008": 50, "1076": 52}
     genders = table.groupby("speaker")["gender"].first().to_dict()
-    assert genders == {"1002": "female", "1006": "female", "1008": "female", "1076": "male"}
+    assert genders == {"1001": "male", "1006": "female", "1008": "female", "1076": "female"}
     votes = table.filter(like="heard_")
     assert votes.sum(axis=1).between(4, 12).all()
     assert cremad.votes(some / "cremad").loc["1076_MTI_SAD_XX", ["neutral", "sad"]].tolist() == [5, 3]
-    assert protocol.partners(table)["1002"] == "1076"
+    assert protocol.partners(table)["1006"] == "1001"
 
 
 def test_the_whole_corpus(recwarn):

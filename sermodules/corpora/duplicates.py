@@ -37,6 +37,8 @@ class Found:
 def find(table):
     """Find the recordings of a table that hold the same sound, or none.
 
+    See chapter "The corpora, heard".
+
     Parameters
     ----------
     table : pandas.DataFrame
@@ -45,6 +47,19 @@ def find(table):
     Returns
     -------
     Found
+
+    Examples
+    --------
+    One tone stands under two labels.
+
+    >>> import tempfile
+    >>> import numpy as np, pandas as pd, soundfile
+    >>> from sermodules.corpora import duplicates
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/tone.wav", 0.5 * np.sin(np.arange(8000)), 8000)
+    ...     table = pd.DataFrame({"path": [f"{folder}/tone.wav"] * 2, "speaker": "ann", "emotion": ["sad", "happy"]})
+    ...     duplicates.find(table)
+    Found(silent=[], contradictory=[[0, 1]], repeated=[])
     """
     groups, silent = defaultdict(list), []
     for row, fingerprint in zip(table.index, samples.fingerprints(table["path"]), strict=True):
