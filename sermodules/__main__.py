@@ -46,14 +46,13 @@ def corpora_group(ctx):
 
 
 @corpora_group.command()
-@click.argument("name", type=click.Choice(["emodb"]))
+@click.argument("name")
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder to put it in; data/NAME unless given.")
 def get(name, folder):
-    """Download an open corpus, check it and unpack it."""
-    from sermodules.corpora import emodb
-    from sermodules.paths import project_root
+    """Download an open corpus, check it and unpack it: emodb or ravdess. Of any other, say how to get it."""
+    from sermodules import corpora
 
-    click.echo(f"{name} is in {emodb.get(folder or project_root() / 'data' / name)}")
+    click.echo(f"{name} is in {corpora.get(name, folder)}")
 
 
 @corpora_group.command()
@@ -190,15 +189,16 @@ def study_report(file, out, folds, seeds, folder):
 @click.option("--replace", is_flag=True, help="Replace published runs that differ; drop those that the study has not.")
 def study_publish(file, out, folder, replace):
     """Put the finished runs of a study into one folder of few text files, beside those that it holds already."""
+    from sermodules import corpora
     from sermodules.paths import project_root, runs_root
     from sermodules.study import grid, published
 
     plan = grid.load(file)
     folder = (folder or project_root() / "results" / plan.name).expanduser().resolve()
-    licensed = any(config.corpus == "iemocap" for config in plan.configs)
-    if licensed and folder.is_relative_to(project_root().resolve()):
+    closed = corpora.closed(config.corpus for config in plan.configs)
+    if closed and folder.is_relative_to(project_root().resolve()):
         raise SermodulesError(
-            f"nothing made from IEMOCAP may be passed on, and {folder} lies in the project: "
+            f"nothing made from {' and '.join(closed)} may be passed on, and {folder} lies in the project: "
             "name a folder outside the project with --to"
         )
     added = published.publish(plan, file, out or runs_root(), folder, replace)

@@ -25,6 +25,32 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+#: What a file begins with that Git LFS leaves in place of another, and more bytes than such a file has.
+LFS_HEAD, LFS_SIZE = b"version https://git-lfs", 1024
+
+
+def is_lfs_pointer(path):
+    """Tell whether a file is what a clone without Git LFS holds in place of a large file; False if it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "speech.wav")
+    ...     _ = file.write_text("version https://git-lfs.github.com/spec/v1 ...")
+    ...     is_lfs_pointer(file)
+    True
+    """
+    try:
+        if Path(path).stat().st_size > LFS_SIZE:
+            return False
+        with Path(path).open("rb") as file:
+            return file.read(len(LFS_HEAD)) == LFS_HEAD
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def staging(parent, name):
     """Give a hidden folder to fill, which the caller then gives its name; what is not renamed is removed at the end.

@@ -4,6 +4,7 @@
 """
 
 import random
+import zlib
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -26,7 +27,7 @@ OTHERS = {"exc": 66, "fru": 97, "xxx": 80, "sur": 4, "fea": 2, "dis": 1, "oth": 
 SCRIPTED = ("ang", "hap", "exc", "sad", "neu", "fru", "fea", "sur", "dis", "oth", "xxx")
 TURNS = 10039
 DIALOGS = 151
-#: Seconds of the recordings: all that are equally long are one file with many names.
+#: Seconds of the recordings.
 LENGTHS = (0.25, 0.5, 1.0)
 RATE = 16000
 
@@ -102,7 +103,7 @@ def miniature_turns():
     return turns_of((dialog, letter, code) for dialog in dialogs for letter in "FM" for code in SCRIPTED)
 
 
-def write(root, turns, *, wavs=True, traps=True):
+def write(root, turns, *, wavs=True, traps=True, distinct=True):
     """Write a tree.
 
     Parameters
@@ -114,6 +115,8 @@ def write(root, turns, *, wavs=True, traps=True):
         The recordings too.
     traps : bool
         Also what must be ignored: subfolders with other labels, ``._`` files, files of other kinds.
+    distinct : bool
+        Each recording has a sound of its own. Without, all that are equally long are one file with many names.
 
     Returns
     -------
@@ -133,7 +136,7 @@ def write(root, turns, *, wavs=True, traps=True):
         if wavs:
             members[0].wav(root).parent.mkdir(parents=True)
             for turn in members:
-                _write_wav(turn.wav(root), turn.seconds, masters)
+                _write_wav(turn, root, None if distinct else masters)
             if traps:
                 (members[0].wav(root).parent / f"._{members[0].name}.wav").write_bytes(b"\x00\x05\x16\x07 not audio")
     return turns
@@ -173,10 +176,13 @@ def _set_traps(labels, members):
     (other / labels.name).write_text("".join(f"{turn.name} [000.3500-001.3500]: Hello.\n" for turn in members))
 
 
-def _write_wav(path, seconds, masters):
-    if seconds in masters:
+def _write_wav(turn, root, masters):
+    path, seconds = turn.wav(root), turn.seconds
+    if masters and seconds in masters:
         path.hardlink_to(masters[seconds])
-    else:
-        noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * RATE))
-        soundfile.write(path, noise, RATE, subtype="PCM_16")
+        return
+    seed = 0 if masters is not None else zlib.crc32(turn.name.encode())
+    noise = np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE))
+    soundfile.write(path, noise, RATE, subtype="PCM_16")
+    if masters is not None:
         masters[seconds] = path

@@ -60,7 +60,7 @@ def table(tmp_path):
 
 
 def test_the_corpora_of_the_contract():
-    assert list(corpora.CORPORA) == [*SYNTHETIC, "emodb", "iemocap"]
+    assert list(corpora.CORPORA) == [*SYNTHETIC, "emodb", "iemocap", "cremad", "ravdess"]
     for name, corpus in corpora.CORPORA.items():
         assert corpus.name == name
         assert all(text.strip() for text in (corpus.title, corpus.licence, corpus.source, corpus.get))
@@ -130,8 +130,24 @@ def test_unknown_names(name, said):
 
 def test_options_are_checked(project):
     with pytest.raises(ConfigError) as caught:
-        corpora.load("iemocap", emotions="five", merge_excited="False", scripted=1)
-    assert [line.split()[0] for line in str(caught.value).splitlines()] == ["emotions", "merge_excited", "scripted"]
+        corpora.load("iemocap", emotions="five", merge_excited="False", scripted=1, song=True, duplicates="twice")
+    named = [line.split()[0] for line in str(caught.value).splitlines()]
+    assert named == ["emotions", "duplicates", "merge_excited", "scripted", "song"]
+
+
+@pytest.mark.parametrize("name", [*corpora.CORPORA, "table:mine.csv"])
+@pytest.mark.parametrize("option", ["merge_excited", "scripted", "song"])
+def test_an_option_that_means_nothing_to_a_corpus_is_refused_before_it_is_looked_for(project, made, name, option):
+    means = {"ravdess": ["song"]}.get(name, ["merge_excited", "scripted"] if name in (*SYNTHETIC, "iemocap") else [])
+    if option in means:
+        assert option in corpora.CORPORA[name].options
+        return
+    if name.startswith("table:"):
+        (project / "mine.csv").write_text("utterance\n")
+        name = f"table:{project}/mine.csv"
+    with pytest.raises(ConfigError, match=rf"{option} is True: .*leave {option} out"):
+        corpora.load(name, **{option: True})
+    assert not made
 
 
 def test_options_reach_the_corpus(project):

@@ -1,4 +1,5 @@
 import collections
+import dataclasses
 import hashlib
 import http.server
 import io
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sermodules.corpora import emodb
+from sermodules.corpora import download, emodb
 from sermodules.errors import ConfigError, CorpusError
 
 REAL = Path(os.environ.get("SERMODULES_DATA", "")) / "emodb"
@@ -164,8 +165,6 @@ def test_missing_and_doubtful_folders_are_explained(tmp_path):
 
 
 def test_options(tmp_path):
-    with pytest.raises(ConfigError, match="merge_excited and scripted must be false"):
-        emodb.load(tmp_path, merge_excited=True, scripted=True)
     with pytest.raises(ConfigError, match="'four' or 'all'"):
         emodb.load(tmp_path, emotions="five")
 
@@ -325,7 +324,7 @@ def damaged():
 def test_an_archive_that_is_not_to_be_trusted_leaves_nothing_and_a_good_one_then_works(
     tmp_path, server, good, name, monkeypatch
 ):
-    monkeypatch.setattr(emodb, "MAX_BYTES", 10**7)
+    monkeypatch.setattr(emodb, "ARCHIVE", dataclasses.replace(emodb.ARCHIVE, max_bytes=10**7))
     make, reason = HOSTILE[name]
     content = make()
     server.answers = {"/bad.zip": (200, content, None), "/good.zip": (200, good, None)}
@@ -391,13 +390,13 @@ def test_the_archive_of_an_interrupted_unpacking_is_used_again(tmp_path, server,
     server.answers["/emodb.zip"] = (200, good, None)
     url, folder = f"{server.url}/emodb.zip", tmp_path / "emodb"
 
-    def interrupted(archive, target):
-        target.mkdir(parents=True)
-        (target / "03a01Fa.wav").write_bytes(WAV[:50])
+    def interrupted(archive, file, target):
+        (target / "wav").mkdir(parents=True)
+        (target / "wav" / "03a01Fa.wav").write_bytes(WAV[:50])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(emodb, "_extract", interrupted)
+        patch.setattr(download, "_extract", interrupted)
         emodb.get(folder, url=url, known_hash=md5(good))
     assert not folder.exists()
     with pytest.raises(CorpusError):

@@ -111,6 +111,25 @@ def test_round_trip(folder, plan, out, source):
     assert [path.name for path in folder.parent.iterdir()] == ["mine"]  # nothing else is left
 
 
+def test_what_the_licence_of_a_corpus_asks_for_is_published_with_its_predictions(tmp_path):
+    source = write(tmp_path / "mine.yaml", grid={"corpus": ["cremad", "ravdess", "emodb"]}, folds=[1])
+    plan = study.load(source)
+    for config in plan.configs:
+        store.save(result(config), tmp_path / "runs")
+    published.publish(plan, source, tmp_path / "runs", tmp_path / "mine")
+    text = (tmp_path / "mine" / "ATTRIBUTION.txt").read_text()
+    assert all(words in text for words in ("Open Database License", "Cao H", "CC BY-NC-SA 4.0", "Livingstone"))
+    assert "EMO-DB" not in text and published.verify(tmp_path / "mine") == []
+    (tmp_path / "mine" / "ATTRIBUTION.txt").write_text(text[: text.index("https://zenodo")])  # RAVDESS's is cut
+    assert [problem.split(",")[0] for problem in published.verify(tmp_path / "mine")] == [
+        "ATTRIBUTION.txt does not credit the corpus ravdess"
+    ]
+    (tmp_path / "mine" / "ATTRIBUTION.txt").unlink()
+    assert len(published.verify(tmp_path / "mine")) == 2
+    published.publish(plan, source, tmp_path / "runs", tmp_path / "mine")
+    assert (tmp_path / "mine" / "ATTRIBUTION.txt").read_text() == text
+
+
 def test_files_are_plain(folder, plan):
     lines = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
     assert [line["run"] for line in lines] == sorted(config.run_id for config in plan.configs)

@@ -24,7 +24,9 @@ def folder(tmp_path):
 
 
 def write_wav(path, seconds):
-    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, round(seconds * 16000)), 16000)
+    """Write noise, another one under each name."""
+    noise = np.random.default_rng(list(path.stem.encode())).normal(0, 0.1, round(seconds * 16000))
+    soundfile.write(path, noise, 16000)
 
 
 def write(folder, rows, header=HEADER, name="utterances.csv", encoding="utf-8", **options):

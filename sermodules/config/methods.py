@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sermodules.errors import ConfigError
 
-_DATA = {"corpus", "emotions", "merge_excited", "scripted", "validation"}
+_DATA = {"corpus", "emotions", "merge_excited", "scripted", "song", "duplicates", "validation"}
 _RUN = {"model", "fold", "seed", "preset", "threads"}
 _SCHEDULE = {"width", "learning_rate", "batch_size", "epochs", "patience", "precision"}
 

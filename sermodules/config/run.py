@@ -47,6 +47,14 @@ class RunConfig:
     )
     merge_excited: bool = field(default=False, metadata={"doc": "[10] IEMOCAP: count `excited` as `happy`"})
     scripted: bool = field(default=False, metadata={"doc": "IEMOCAP: scripted turns as well as improvised ones"})
+    song: bool = field(
+        default=False, metadata={"doc": "RAVDESS: sung recordings as well as spoken ones", "added": True}
+    )
+    duplicates: str = _choice(
+        "once", "leave_out", "keep", default="once", added=True,
+        doc="one sound more than once. `once`: it counts once; under two speakers or labels it is refused in your own table,"
+        " and left out of a released corpus. `leave_out`: left out of your table too. `keep`: every recording counts",
+    )  # fmt: skip
     # which cell of the grid
     model: str = _choice(
         *METHODS,
@@ -239,7 +247,7 @@ class RunConfig:
     @property
     def reading(self):
         """The arguments of `sermodules.corpora.load` that say which utterances are read."""
-        names = ("emotions", "merge_excited", "scripted")
+        names = ("emotions", "merge_excited", "scripted", "song", "duplicates")
         return {"name": self.corpus, **{name: getattr(self, name) for name in names}}
 
     @property

@@ -1,6 +1,7 @@
 """Where utterances come from: every corpus is one table with one row an utterance.
 
-``corpora.load("iemocap")`` returns the columns ``utterance, path, speaker, session, gender, emotion, duration``.
+``corpora.load("iemocap")`` returns the columns ``utterance, path, speaker, session, gender, emotion, duration``. A released
+corpus is a file here and a record in `CORPORA`.
 """
 
 import difflib
@@ -15,19 +16,19 @@ import pandas as pd
 from filelock import FileLock
 
 from sermodules import files, paths
-from sermodules.corpora import audio, emodb, iemocap, synthetic
+from sermodules.corpora import audio, cremad, emodb, iemocap, ravdess, synthetic
+from sermodules.corpora.duplicates import settle
+from sermodules.corpora.released import COLUMNS, FOUR
 from sermodules.corpora.table import load as load_table
 from sermodules.errors import AudioError, ConfigError, CorpusError
 
-#: Columns of an utterance table, in their order.
-COLUMNS = ("utterance", "path", "speaker", "session", "gender", "emotion", "duration")
 #: Columns that a table has besides where a row is a part of its file: seconds, seconds, and a channel from 1 on.
 EXCERPTS = ("start", "end", "channel")
-#: The paper's classes, in the order of its tables. Other classes follow, in alphabetical order.
-FOUR = ("angry", "sad", "happy", "neutral")
 GENDERS = ("female", "male", "other", "unknown")
 #: What stands before the path of a user's own CSV file.
 TABLE = "table:"
+#: What may be done about equal recordings; see `load`.
+DUPLICATES = ("once", "leave_out", "keep")
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,21 @@ class Corpus:
     get : str
         How to get it, in one sentence.
     load : callable
-        ``load(root, *, emotions, merge_excited, scripted)`` returns the utterance table.
+        ``load(root, *, emotions, ...)`` returns the utterance table; the dots are the names in `options`.
     recognise : callable or None
         ``recognise(root)`` raises `CorpusError` unless the folder holds the corpus.
     make : callable or None
         ``make(folder)`` writes the corpus into a new folder, for those that are made and not fetched.
+    fetch : callable or None
+        ``fetch(folder)`` downloads the corpus, for those that may be.
+    options : tuple of str
+        Which of `load`'s other options mean something to it; another value than the default is refused of the rest.
+    columns : tuple of str
+        What its table has besides `COLUMNS`. They say more of a recording; no digest covers them.
+    attribution : str
+        What must stand beside anything that is made from the corpus and passed on; empty if its licence asks for nothing.
+    closed : bool
+        Nothing made from the corpus may be passed on.
     """
 
     name: str
@@ -57,6 +68,20 @@ class Corpus:
     load: Callable = field(repr=False)
     recognise: Callable | None = field(default=None, repr=False)
     make: Callable | None = field(default=None, repr=False)
+    fetch: Callable | None = field(default=None, repr=False)
+    options: tuple = ()
+    columns: tuple = ()
+    attribution: str = field(default="", repr=False)
+    closed: bool = False
+
+
+_IEMOCAP_OPTIONS = ("merge_excited", "scripted")
+
+
+def _released(name, module, **more):
+    """Make the record of a corpus from the file that reads it."""
+    words = {word: getattr(module, word.upper()) for word in ("title", "licence", "source", "get")}
+    return Corpus(name=name, **words, load=module.load, **more)
 
 
 def _synthetic(variant, title):
@@ -69,6 +94,7 @@ def _synthetic(variant, title):
         load=synthetic.load,
         recognise=iemocap.find_root,
         make=lambda folder: synthetic.make(folder, variant=variant),
+        options=_IEMOCAP_OPTIONS,
     )
 
 
@@ -79,32 +105,35 @@ CORPORA = {
         _synthetic("synthetic", "Miniature IEMOCAP, synthetic speech"),
         _synthetic("synthetic-gender-irrelevant", "Synthetic speech whose cues are equal for women and men"),
         _synthetic("synthetic-gender-decisive", "Synthetic speech whose cues only the gender label explains"),
-        Corpus(
-            name="emodb",
-            title=emodb.TITLE,
-            licence=emodb.LICENCE,
-            source=emodb.SOURCE,
-            get=emodb.GET,
-            load=emodb.load,
-            recognise=emodb.find_recordings,
+        _released("emodb", emodb, recognise=emodb.find_recordings, fetch=emodb.get),
+        _released("iemocap", iemocap, recognise=iemocap.find_root, options=_IEMOCAP_OPTIONS, closed=True),
+        _released(
+            "cremad",
+            cremad,
+            recognise=cremad.find_recordings,
+            columns=cremad.COLUMNS,
+            attribution=cremad.ATTRIBUTION,
         ),
-        Corpus(
-            name="iemocap",
-            title=iemocap.TITLE,
-            licence=iemocap.LICENCE,
-            source=iemocap.SOURCE,
-            get=iemocap.GET,
-            load=iemocap.load,
-            recognise=iemocap.find_root,
+        _released(
+            "ravdess",
+            ravdess,
+            recognise=ravdess.find_recordings,
+            fetch=ravdess.get,
+            options=("song",),
+            columns=ravdess.COLUMNS,
+            attribution=ravdess.ATTRIBUTION,
         ),
     )
 }
 
 
-def load(name, root=None, *, emotions="four", merge_excited=False, scripted=False):
+def load(
+    name, root=None, *, emotions="four", merge_excited=False, scripted=False, song=False, duplicates="once",
+):  # fmt: skip
     """Load the utterance table of a corpus.
 
-    A synthetic corpus that is found nowhere is made first, in the project's ``data/<name>``.
+    A synthetic corpus that is found nowhere is made first, in the project's ``data/<name>``. What cannot be right is found
+    here, before anything is trained: see `sermodules.corpora.duplicates`.
 
     See chapter "The corpora, heard".
 
@@ -120,33 +149,93 @@ def load(name, root=None, *, emotions="four", merge_excited=False, scripted=Fals
         IEMOCAP: count ``excited`` as ``happy``.
     scripted : bool
         IEMOCAP: scripted turns as well as improvised ones.
+    song : bool
+        RAVDESS: sung recordings as well as spoken ones.
+    duplicates : {"once", "leave_out", "keep"}
+        What to do about recordings with equal decoded samples. ``once``: those of one speaker and label count once; those of
+        two speakers or labels are refused in a user's own table, and left out, all of them, of a released corpus, whose fault
+        it is. ``leave_out``: they are left out of a user's table too. ``keep``: every recording counts as it stands.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of `COLUMNS`, one row an utterance, sorted by ``utterance``. Gender is ``female`` or ``male``, in a user's
-        own table also ``other`` or ``unknown``, ``session`` is empty where a corpus has none, ``duration`` is in seconds. A
-        user's own table may have those of `EXCERPTS` besides, see `sermodules.corpora.audio.recordings`.
+        The columns of `COLUMNS`, and those of the corpus's record, one row an utterance, sorted by ``utterance``. Gender is
+        ``female`` or ``male``, in a user's own table also ``other`` or ``unknown``, ``session`` is empty where a corpus has
+        none, ``duration`` is in seconds. A user's own table may have those of `EXCERPTS` besides, see
+        `sermodules.corpora.audio.recordings`.
 
     Raises
     ------
     CorpusError
-        If the corpus is not there, or not laid out as expected.
+        If the corpus is not there, or not laid out as expected, or a user's table holds one sound under two speakers or labels.
     ConfigError
         If there is no corpus of this name, or an option means nothing to it.
+
+    Warns
+    -----
+    UserWarning
+        Which recordings are left out, and why.
     """
     corpus = _corpus(name)
-    problems = [f"emotions is {emotions!r}: it must be one of four, all"] if emotions not in ("four", "all") else []
-    problems += [
-        f"{option} is {value!r}: it must be true or false"
-        for option, value in (("merge_excited", merge_excited), ("scripted", scripted))
-        if not isinstance(value, bool)
-    ]
-    if problems:
+    options = {"merge_excited": merge_excited, "scripted": scripted, "song": song}
+    if problems := [*_wrong_options(corpus, emotions, duplicates, options)]:
         raise ConfigError("\n".join(problems))
     to_make = corpus.make is not None and root is None and _look(corpus)[0] is None
     place = _make(corpus) if to_make else find(name, root)
-    return validate(corpus.load(place, emotions=emotions, merge_excited=merge_excited, scripted=scripted), name)
+    given = {"emotions": emotions} | {option: options[option] for option in corpus.options}
+    if name.startswith(TABLE):  # it knows the lines of its file, so it looks for equal recordings itself
+        return validate(corpus.load(place, **given, duplicates=duplicates), name)
+    return settle(validate(corpus.load(place, **given), name, corpus.columns), name, duplicates)
+
+
+def get(name, folder=None):
+    """Download an open corpus; see `sermodules.corpora.download.get`.
+
+    Parameters
+    ----------
+    name : str
+        A key of `CORPORA`.
+    folder : path, optional
+        Where it is to lie; the project's ``data/<name>`` unless given.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    CorpusError
+        If the download fails, or the folder holds something else.
+    ConfigError
+        If the corpus is not downloaded by program; the message says how to get it.
+    """
+    corpus = _corpus(name)
+    if corpus.fetch is None:
+        fetched = [other.name for other in CORPORA.values() if other.fetch]
+        raise ConfigError(f"{name} is not downloaded by program, as {' and '.join(fetched)} are. {corpus.get}")
+    return corpus.fetch(folder or paths.project_root() / "data" / name)
+
+
+def attribution(names):
+    """Return what must stand beside anything that is made from corpora and passed on.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of corpora; a user's own asks for nothing.
+
+    Returns
+    -------
+    str
+        Empty if none of their licences asks for anything.
+
+    Examples
+    --------
+    >>> from sermodules import corpora
+    >>> corpora.attribution(["emodb", "cremad"])[:33]
+    'Contains information from CREMA-D'
+    """
+    return "\n".join(CORPORA[name].attribution for name in sorted({*names} & {*CORPORA}) if CORPORA[name].attribution)
 
 
 def find(name, root=None):
@@ -277,7 +366,27 @@ def digest(table):
     return total.hexdigest()
 
 
-def validate(table, name="table"):
+def closed(names):
+    """Return the names of the corpora of which nothing may be passed on, in capitals, sorted.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from sermodules import corpora
+    >>> corpora.closed(["emodb", "iemocap"])
+    ['IEMOCAP']
+    """
+    return [name.upper() for name in sorted({*names} & {*CORPORA}) if CORPORA[name].closed]
+
+
+def validate(table, name="table", extra=()):
     """Check that a table is an utterance table; every corpus passes through here.
 
     Parameters
@@ -285,19 +394,21 @@ def validate(table, name="table"):
     table : pandas.DataFrame
     name : str
         What the message calls it.
+    extra : tuple of str
+        Columns besides those of every table that stay.
 
     Returns
     -------
     pandas.DataFrame
-        The same rows with the columns of `COLUMNS` in their order, then those of `EXCERPTS` that are there, sorted by
-        ``utterance``, with a fresh index.
+        The same rows with the columns of `COLUMNS` in their order, then those of `EXCERPTS` that are there, then `extra`,
+        sorted by ``utterance``, with a fresh index.
 
     Raises
     ------
     CorpusError
         If anything is not as described in `load`; the message names every problem.
     """
-    if missing := [column for column in COLUMNS if column not in table]:
+    if missing := [column for column in (*COLUMNS, *extra) if column not in table]:
         raise CorpusError(f"{name}: not an utterance table: missing columns {', '.join(missing)}")
     problems = ["it holds no utterances"] if table.empty else []
     for column in COLUMNS[:-1]:
@@ -307,8 +418,8 @@ def validate(table, name="table"):
         problems.append(f"duration is of type {table['duration'].dtype}: it must be seconds, as floating-point numbers")
     if problems:
         raise CorpusError(_listed(name, problems))
-    excerpts = [column for column in EXCERPTS if column in table]
-    table = table[[*COLUMNS, *excerpts]].sort_values("utterance", ignore_index=True)
+    more = [*(column for column in EXCERPTS if column in table), *extra]
+    table = table[[*COLUMNS, *more]].sort_values("utterance", ignore_index=True)
     problems += [f"{column} is empty" for column in COLUMNS[:-1] if column != "session" and (table[column] == "").any()]
     problems += [f"utterance {value} is there more than once" for value in _repeated(table["utterance"])]
     problems += [
@@ -344,6 +455,7 @@ def _corpus(name):
             source=name.removeprefix(TABLE),
             get="Write table:path/to/utterances.csv, with the path of your CSV file.",
             load=load_table,
+            options=_IEMOCAP_OPTIONS,  # it refuses them in its own words
         )
     close = difflib.get_close_matches(name.lower(), CORPORA, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -351,6 +463,19 @@ def _corpus(name):
         f"there is no corpus {name!r}.{hint} The corpora are {', '.join(CORPORA)};"
         f" your own is named {TABLE}path/to/utterances.csv"
     )
+
+
+def _wrong_options(corpus, emotions, duplicates, options):
+    """Yield what is wrong with the options of `load`."""
+    if emotions not in ("four", "all"):
+        yield f"emotions is {emotions!r}: it must be one of four, all"
+    if duplicates not in DUPLICATES:
+        yield f"duplicates is {duplicates!r}: it must be one of {', '.join(DUPLICATES)}"
+    for option, value in options.items():
+        if not isinstance(value, bool):
+            yield f"{option} is {value!r}: it must be true or false"
+        elif value and option not in corpus.options:
+            yield f"{option} is {value!r}: it means nothing to the corpus {corpus.name}, so leave {option} out"
 
 
 def _look(corpus, root=None):

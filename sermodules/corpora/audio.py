@@ -3,6 +3,7 @@
 A recording is a whole file, named by its path, or an `Excerpt` of one; `recordings` makes them of an utterance table.
 """
 
+import hashlib
 import io
 import math
 import os
@@ -21,6 +22,7 @@ import soxr
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from sermodules import files
 from sermodules.errors import AudioError
 
 #: Samples per second of every signal in this package (Hz).
@@ -37,6 +39,8 @@ SILENCE = 10 ** (-80 / 20)
 END_SLACK = 0.01
 #: A channel that is so much weaker than another one holds no voice, for `agreement`: 40 dB.
 QUIET = 10 ** (-40 / 20)
+#: The fingerprint of every silent signal.
+SILENT = "silent"
 
 # A recorder that writes to a pipe cannot know the length. It writes 0, or a number near 2 or 4 GB.
 _STREAM_SIZE = 0x7FFFF000
@@ -45,6 +49,7 @@ _UNKNOWN_FRAMES = 2**62
 _EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # how samples are kept where libsndfile jumps to the right one
 _HEARD = 60  # seconds of each recording that `agreement` compares
 _NOT_AUDIO = "not audio, or in a format that libsndfile does not read"
+_LFS = "a pointer of Git LFS in place of a recording: `git lfs pull`, in the folder of the clone, gets the recording"
 
 
 @dataclass(frozen=True)
@@ -175,13 +180,13 @@ def read(path):
         raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (RuntimeError, TypeError, ValueError) as error:
         # soundfile raises TypeError for a .raw file, whose rate nobody knows
-        raise AudioError(f"{path}: {_NOT_AUDIO}") from error
+        raise AudioError(f"{path}: {_LFS if files.is_lfs_pointer(_file(path)) else _NOT_AUDIO}") from error
     if signal.size == 0:
         raise AudioError(f"{path}: empty: it holds no samples")
     if not np.isfinite(signal).all():
         raise AudioError(f"{path}: holds NaN or infinite samples")
     signal = _within_full_scale(signal)
-    if np.ptp(signal) < 2 * SILENCE:
+    if _is_silent(signal):
         what = "it" if getattr(path, "channel", None) else "the mean of its channels"
         raise AudioError(f"{path}: silent: {what} stays 80 dB or more below full scale")
     if rate != SAMPLE_RATE:
@@ -189,6 +194,45 @@ def read(path):
     if signal.size < MIN_SAMPLES:
         raise AudioError(f"{path}: too short: {1000 * signal.size / SAMPLE_RATE:.1f} ms, less than one 25 ms frame")
     return signal
+
+
+def fingerprint(path):
+    """Name the sound of a recording: equal decoded samples have equal fingerprints, whatever the format of the file.
+
+    Compared are the mean of the channels and the sampling rate, before any resampling: what `read` begins with.
+
+    Parameters
+    ----------
+    path : path or Excerpt
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hexadecimal digits; `SILENT` if the signal is silent (see `SILENCE`), and empty if there is no signal:
+        `read` says why.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np, soundfile
+    >>> from sermodules.corpora import audio
+    >>> tone = (20000 * np.sin(np.arange(8000))).astype(np.int16)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("one.wav", "one.flac"):
+    ...         soundfile.write(Path(folder, name), tone, 8000)
+    ...     audio.fingerprint(Path(folder, "one.wav")) == audio.fingerprint(Path(folder, "one.flac"))
+    True
+    """
+    try:
+        signal, rate = _decode(path if isinstance(path, Excerpt) else Path(path))
+    except (AudioError, OSError, RuntimeError, TypeError, ValueError):
+        return ""
+    if signal.size == 0 or not np.isfinite(signal).all():
+        return ""
+    if _is_silent(_within_full_scale(signal)):
+        return SILENT
+    return hashlib.sha256(f"{rate} ".encode() + (signal + 0.0).tobytes()).hexdigest()  # adding 0 makes -0 and 0 equal
 
 
 def check(paths, workers=None):
@@ -206,16 +250,16 @@ def check(paths, workers=None):
     AudioError
         If any file cannot be used. The message names every one with the reason (see `read`).
     """
-    files = list(dict.fromkeys(recordings(paths) if isinstance(paths, pd.DataFrame) else paths))
+    names = list(dict.fromkeys(recordings(paths) if isinstance(paths, pd.DataFrame) else paths))
     jobs = Parallel(n_jobs=workers or os.cpu_count(), prefer="threads", return_as="generator")
     reasons = tqdm(
-        jobs(delayed(_complaint)(file) for file in files),
-        total=len(files), desc="checking audio", unit="file", file=sys.stdout, disable=not sys.stdout.isatty(),
+        jobs(delayed(_complaint)(name) for name in names),
+        total=len(names), desc="checking audio", unit="file", file=sys.stdout, disable=not sys.stdout.isatty(),
     )  # fmt: skip
     bad = [reason for reason in reasons if reason]
     if bad:
         raise AudioError(
-            f"{len(bad)} of {len(files)} audio files cannot be used:\n  "
+            f"{len(bad)} of {len(names)} audio files cannot be used:\n  "
             + "\n  ".join(bad)
             + "\nReplace these files, or take their utterances out of the corpus."
         )
@@ -365,6 +409,10 @@ def _complaint(path):
     except AudioError as error:
         return str(error)
     return None
+
+
+def _is_silent(signal):
+    return np.ptp(signal) < 2 * SILENCE
 
 
 def _within_full_scale(signal):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from sermodules.corpora import audio, cells
+from sermodules.corpora.duplicates import settle_own
 from sermodules.errors import AudioError, ConfigError, CorpusError
 
 #: Columns that the CSV must have. ``session`` may be empty.
@@ -27,7 +28,7 @@ SHOWN = 20
 _COLUMNS = ("utterance", "path", "speaker", "session", "gender", "emotion", "duration")
 
 
-def load(root, *, emotions="four", merge_excited=False, scripted=False):
+def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicates="once"):
     """Load an utterance table from a CSV file.
 
     The file is UTF-8, separated by commas, and begins with a line of column names: those of `REQUIRED`, in any order, and
@@ -44,6 +45,8 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
     emotions : {"four"}
     merge_excited, scripted : {False}
         These mean nothing here and must be left as they are: what the corpus holds is what the CSV lists.
+    duplicates : {"once", "leave_out", "keep"}
+        See `sermodules.corpora.load`.
 
     Returns
     -------
@@ -80,6 +83,7 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
     if problems:
         listed = "\n  ".join(text for _, text in sorted(problems))
         raise CorpusError(f"{path} cannot be used:\n  {listed}")
+    table = settle_own(table, path, duplicates)
     parts = [isinstance(recording, audio.Excerpt) for recording in audio.recordings(table)]
     table.loc[parts, "duration"] = math.nan
     unknown = table["duration"].isna()

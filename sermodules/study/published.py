@@ -6,7 +6,8 @@
 - ``common.json``: ``environments``, the parts of the provenance that many runs share, each kept once, and ``folds`` of each
   corpus, because a study file may just say "all";
 - ``predictions.csv`` and ``history.csv`` of all runs; ``run`` holds the id. A class that a run does not have is empty;
-- ``SHA256SUMS``.
+- ``SHA256SUMS``;
+- ``ATTRIBUTION.txt``, if the licence of a corpus asks for it: what must stand beside the names and labels of its recordings.
 
 Everything but the notebooks can be had back: a run's two tables byte for byte, the rest by value.
 """
@@ -20,13 +21,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from sermodules import files, metrics
+from sermodules import corpora, files, metrics
 from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.runs import store
 from sermodules.study import grid
 
 FILES = ("study.yaml", "runs.jsonl", "common.json", "predictions.csv", "history.csv")
+ATTRIBUTION = "ATTRIBUTION.txt"
 
 #: The parts of a run's provenance that other runs share.
 SHARED = ("backend", "code", "commit", "corpus_digest", "machine", "uncommitted_changes", "versions")
@@ -135,7 +137,8 @@ def verify(folder):
     except SermodulesError as error:
         return str(error).splitlines()
     planned = set(study.configs)
-    return [f"{name}: {line}" for name, run in runs.items() for line in _problems(name, *run, planned)]
+    problems = [f"{name}: {line}" for name, run in runs.items() for line in _problems(name, *run, planned)]
+    return [*problems, *_uncredited(Path(folder), runs)]
 
 
 # --- reading. A run is a pair: its RunResult, and the digests of its tables.
@@ -204,6 +207,19 @@ def _run(record, environments, tables):
 
 
 # --- checking
+
+
+def _uncredited(folder, runs):
+    """Yield which corpora lack the attribution that their licence asks for."""
+    path = folder / ATTRIBUTION
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    for name in _corpora(runs):
+        if corpora.attribution([name]) and corpora.CORPORA[name].source not in text:
+            yield f"{ATTRIBUTION} does not credit the corpus {name}, as its licence asks: publish the study again"
+
+
+def _corpora(runs):
+    return sorted({result.config.corpus for result, _ in runs.values()})
 
 
 def _problems(name, result, digests, planned):
@@ -301,6 +317,8 @@ def _write(study, source, runs, folder):
                 shutil.copytree(folder, staging, ignore=shutil.ignore_patterns(*FILES, store.SUMS), dirs_exist_ok=True)
             data = {"study.yaml": source} | {name: text.encode() for name, text in _texts(study, runs).items()}
             data[store.SUMS] = "".join(f"{_sha256(data[name])}  {name}\n" for name in FILES).encode()
+            if credit := corpora.attribution(_corpora(runs)):
+                data[ATTRIBUTION] = credit.encode()
             for name, content in data.items():
                 (staging / name).write_bytes(content)
             if problems := verify(staging):
