@@ -16,12 +16,15 @@ import pandas as pd
 from filelock import FileLock
 
 from sermodules import files, paths
-from sermodules.corpora import cremad, emodb, iemocap, ravdess, synthetic
+from sermodules.corpora import cremad, emodb, iemocap, ravdess, released, synthetic
 from sermodules.corpora.duplicates import settle
-from sermodules.corpora.released import COLUMNS, FOUR
 from sermodules.corpora.table import load as load_table
 from sermodules.errors import AudioError, ConfigError, CorpusError
 
+#: Columns of an utterance table, in their order.
+COLUMNS = released.COLUMNS
+#: The paper's classes, in the order of its tables. Other classes follow, in alphabetical order.
+FOUR = released.FOUR
 GENDERS = ("female", "male")
 #: What stands before the path of a user's own CSV file.
 TABLE = "table:"
