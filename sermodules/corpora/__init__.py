@@ -16,14 +16,17 @@ import pandas as pd
 from filelock import FileLock
 
 from sermodules import files, paths
-from sermodules.corpora import audio, cremad, emodb, iemocap, ravdess, synthetic
+from sermodules.corpora import audio, cremad, emodb, iemocap, ravdess, released, synthetic
 from sermodules.corpora.duplicates import settle
-from sermodules.corpora.released import COLUMNS, FOUR
 from sermodules.corpora.table import load as load_table
 from sermodules.errors import AudioError, ConfigError, CorpusError
 
+#: Columns of an utterance table, in their order.
+COLUMNS = released.COLUMNS
 #: Columns that a table has besides where a row is a part of its file: seconds, seconds, and a channel from 1 on.
 EXCERPTS = ("start", "end", "channel")
+#: The paper's classes, in the order of its tables. Other classes follow, in alphabetical order.
+FOUR = released.FOUR
 GENDERS = ("female", "male", "other", "unknown")
 #: What stands before the path of a user's own CSV file.
 TABLE = "table:"
