@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sermodules.errors import ConfigError
 
-_DATA = {"corpus", "emotions", "merge_excited", "scripted", "validation"}
+_DATA = {"corpus", "emotions", "merge_excited", "scripted", "validation", "split", "groups"}
 _RUN = {"model", "fold", "seed", "preset", "threads"}
 _SCHEDULE = {"width", "learning_rate", "batch_size", "epochs", "patience", "precision"}
 
@@ -30,6 +30,8 @@ class MethodRecord:
         Settings that it brings at one preset only: its own schedule at its own size.
     listens : frozenset of str or None
         The settings that mean something to it; others are refused if they are given another value than the default. None: all.
+    chooses : bool
+        Whether it chooses anything on the validation speakers, such as the epoch.
     needs : dict of str to str
         Packages that must be installed besides those of the project, each with how to get it.
     """
@@ -40,6 +42,7 @@ class MethodRecord:
     brings: Mapping = field(default_factory=dict)
     schedules: Mapping = field(default_factory=dict)
     listens: frozenset | None = None
+    chooses: bool = True
     needs: Mapping = field(default_factory=dict)
 
 
@@ -93,6 +96,7 @@ METHODS = {
         "sermodules.models.baselines.svm:SvmCompare",
         {"gender": "none"},
         listens=frozenset(_DATA | _RUN),
+        chooses=False,
         needs=_OPENSMILE,
     ),
     "svm_egemaps": MethodRecord(
@@ -101,6 +105,7 @@ METHODS = {
         "sermodules.models.baselines.svm:SvmEgemaps",
         {"gender": "none"},
         listens=frozenset(_DATA | _RUN),
+        chooses=False,
         needs=_OPENSMILE,
     ),
     "majority": MethodRecord(
@@ -109,6 +114,7 @@ METHODS = {
         "sermodules.models.baselines.chance:Majority",
         {"gender": "none"},
         listens=frozenset(_DATA | _RUN),
+        chooses=False,
     ),
     "stratified": MethodRecord(
         "Stratified random",
@@ -116,6 +122,7 @@ METHODS = {
         "sermodules.models.baselines.chance:Stratified",
         {"gender": "none"},
         listens=frozenset(_DATA | _RUN),
+        chooses=False,
     ),
 }
 

@@ -21,6 +21,8 @@ from sermodules.errors import AudioError, ConfigError, CorpusError
 
 #: Columns of an utterance table, in their order.
 COLUMNS = ("utterance", "path", "speaker", "session", "gender", "emotion", "duration")
+#: Columns that a table of one's own may have besides: its division among the parts or the folds (`sermodules.folds.protocol`).
+DIVISIONS = ("part", "fold")
 #: The paper's classes, in the order of its tables. Other classes follow, in alphabetical order.
 FOUR = ("angry", "sad", "happy", "neutral")
 GENDERS = ("female", "male")
@@ -123,7 +125,8 @@ def load(name, root=None, *, emotions="four", merge_excited=False, scripted=Fals
     -------
     pandas.DataFrame
         The columns of `COLUMNS`, one row an utterance, sorted by ``utterance``. Gender is ``female`` or ``male``,
-        ``session`` is empty where a corpus has none, ``duration`` is in seconds.
+        ``session`` is empty where a corpus has none, ``duration`` is in seconds. A user's own table may have those of
+        `DIVISIONS` besides.
 
     Raises
     ------
@@ -251,8 +254,9 @@ def digest(table):
     Returns
     -------
     str
-        SHA-256 (64 hexadecimal digits) over utterance, speaker, session, gender and emotion of every row, and the
-        SHA-256 of its audio file's bytes. Where the files lie, and when they were written, does not count.
+        SHA-256 (64 hexadecimal digits) over utterance, speaker, session, gender and emotion of every row, the SHA-256 of its
+        audio file's bytes, and what its columns of `DIVISIONS` hold, if it has any. Where the files lie, and when they were
+        written, does not count.
 
     Raises
     ------
@@ -266,7 +270,8 @@ def digest(table):
         raise AudioError(f"{len(bad)} audio files cannot be read:\n  " + "\n  ".join(bad))
     total = hashlib.sha256()
     columns = [table[name] for name in ("utterance", "speaker", "session", "gender", "emotion")]
-    for row in zip(*columns, sums, strict=True):
+    columns += [sums, *([f"{name} {value}" for value in table[name]] for name in DIVISIONS if name in table)]
+    for row in zip(*columns, strict=True):
         total.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
     return total.hexdigest()
 
@@ -283,7 +288,8 @@ def validate(table, name="table"):
     Returns
     -------
     pandas.DataFrame
-        The same rows with the columns of `COLUMNS` in their order, sorted by ``utterance``, with a fresh index.
+        The same rows with the columns of `COLUMNS` in their order, then those of `DIVISIONS` that are there, sorted by
+        ``utterance``, with a fresh index.
 
     Raises
     ------
@@ -293,14 +299,15 @@ def validate(table, name="table"):
     if missing := [column for column in COLUMNS if column not in table]:
         raise CorpusError(f"{name}: not an utterance table: missing columns {', '.join(missing)}")
     problems = ["it holds no utterances"] if table.empty else []
-    for column in COLUMNS[:-1]:
+    divisions = [column for column in DIVISIONS if column in table]
+    for column in (*COLUMNS[:-1], *divisions):
         strange = [value for value in table[column] if not isinstance(value, str)]
         problems += [f"{column} is {value!r}: it must be text" for value in strange]
     if not pd.api.types.is_float_dtype(table["duration"]):
         problems.append(f"duration is of type {table['duration'].dtype}: it must be seconds, as floating-point numbers")
     if problems:
         raise CorpusError(_listed(name, problems))
-    table = table[list(COLUMNS)].sort_values("utterance", ignore_index=True)
+    table = table[[*COLUMNS, *divisions]].sort_values("utterance", ignore_index=True)
     problems += [f"{column} is empty" for column in COLUMNS[:-1] if column != "session" and (table[column] == "").any()]
     problems += [f"utterance {value} is there more than once" for value in _repeated(table["utterance"])]
     problems += [

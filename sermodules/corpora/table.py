@@ -11,8 +11,10 @@ import pandas as pd
 from sermodules.corpora import audio
 from sermodules.errors import ConfigError, CorpusError
 
-#: Columns that the CSV must have. ``session`` may be empty. ``duration`` (s) may be left out; others are ignored.
+#: Columns that the CSV must have. ``session`` may be empty.
 REQUIRED = ("utterance", "path", "speaker", "session", "gender", "emotion")
+#: Columns that it may have: seconds, and a division of one's own (see `sermodules.folds.protocol`). Others are ignored.
+OPTIONAL = ("duration", "part", "fold")
 #: Spellings of the genders, in lower case.
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
 
@@ -36,7 +38,8 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
     pandas.DataFrame
         The columns ``utterance, path, speaker, session, gender, emotion, duration``, one row an utterance, sorted by
         ``utterance``. Paths are absolute. A duration (s) that is not given is read from the recording's header; it is
-        NaN where that cannot be read, and `sermodules.corpora.audio.check` says why.
+        NaN where that cannot be read, and `sermodules.corpora.audio.check` says why. ``part`` and ``fold`` follow, as text, if
+        any row fills them in; whether they make a division is checked when one is asked for.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
         raise ConfigError("\n".join(strange))
     path = Path(root).expanduser().absolute()
     lines, rows, problems = _read_rows(path)
-    table = pd.DataFrame(rows, columns=[*REQUIRED, "duration"], index=lines)
+    table = pd.DataFrame(rows, columns=[*REQUIRED, *OPTIONAL], index=lines)
     problems += _tidy(table, path.parent)
     if problems:
         listed = "\n  ".join(text for _, text in sorted(problems))
@@ -63,7 +66,8 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False):
     unknown = table["duration"].isna()
     table.loc[unknown, "duration"] = audio.durations(table.loc[unknown, "path"])
     table = table.astype({"duration": float})
-    return table[[*REQUIRED, "duration"]].sort_values("utterance", ignore_index=True)
+    divisions = [name for name in ("part", "fold") if (table[name] != "").any()]
+    return table[[*REQUIRED, "duration", *divisions]].sort_values("utterance", ignore_index=True)
 
 
 def _read_rows(path):
@@ -99,7 +103,7 @@ def _read_rows(path):
         else:
             row = dict(zip(header, cells, strict=True))
             lines.append(line)
-            rows.append([row.get(name, "") for name in (*REQUIRED, "duration")])
+            rows.append([row.get(name, "") for name in (*REQUIRED, *OPTIONAL)])
     if not rows and not problems:
         raise CorpusError(f"{path} lists no utterances: below the line with the column names it has no rows.")
     return lines, rows, problems
@@ -107,7 +111,7 @@ def _read_rows(path):
 
 def _checked_header(path, line, names):
     missing = [name for name in REQUIRED if name not in names]
-    twice = sorted({name for name in (*REQUIRED, "duration") if names.count(name) > 1})
+    twice = sorted({name for name in (*REQUIRED, *OPTIONAL) if names.count(name) > 1})
     problems = []
     if missing:
         problems.append(

@@ -39,7 +39,8 @@ def document(name, about, results, configurations, tables, alt, missing, ledger)
         blocks += [captions.INCOMPLETE, "\n".join(f"- {gap}" for gap in gaps)]
     blocks += [
         captions.caution(configurations),
-        "## Table 1: every fold",
+        captions.dependence(configurations),
+        "## Table 1: every speaker",
         captions.table1(configurations, ours),
         _last_row_bold(tables["table1"]),
         "## Table 2: the comparison",
