@@ -10,9 +10,9 @@ from sermodules.evidence.report.wording import NONE, counted, plural, span
 #: Above the table of comparisons.
 COMPARISONS = (
     "Difference: UAR minus that of the reference, in points, paired over speakers and seeds, mean over the speakers. Interval"
-    f" and p: {100 * statistics.LEVEL:.0f} % interval and p-value of the corrected resampled t-test over the speakers; p (Holm):"
-    " after Holm's correction for the rows with the same corpus and preset. Sign flip and Wilcoxon: p-values of the secondary tests,"
-    " not corrected. Worse, same, better: probabilities (%) of the Bayesian correlated t-test; less than"
+    f" and p: {100 * statistics.LEVEL:.0f} % interval and p-value of the corrected resampled t-test over the speakers; p"
+    " (Holm): after Holm's correction for the rows with the same corpus and preset. Sign flip and Wilcoxon: p-values of the"
+    " secondary tests, not corrected. Worse, same, better: probabilities (%) of the Bayesian correlated t-test; less than"
     f" {statistics.ROPE:g} point either way counts as the same."
 )
 

@@ -66,7 +66,7 @@ def spread(scores, reference, other):
     >>> round(parts.speakers, 2), round(parts.seeds, 2), round(parts.of_folds(100), 2)
     (1.0, 1.41, 1.01)
     """
-    groups = run_differences(scores, reference, other).groupby("speaker")
+    groups = run_differences(scores, reference, other).groupby("speaker", sort=False)
     counts = groups.count()
     if len(counts) < 2 or counts.max() < 2:
         raise SermodulesError(

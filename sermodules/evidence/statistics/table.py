@@ -48,6 +48,12 @@ def known(scores, name):
         raise SermodulesError(f"no configuration {name!r} in the scores: there are {', '.join(map(repr, names))}")
 
 
+def in_order(scores):
+    """Return the speakers in the order of their folds, or by name where the seeds put a speaker into different folds."""
+    folds = scores.groupby("speaker")["fold"].unique()
+    return sorted(folds.index, key=lambda speaker: (folds[speaker][0] if len(folds[speaker]) == 1 else 0, speaker))
+
+
 def by_speaker(scores):
     """Average the seeds of each speaker.
 
@@ -59,7 +65,7 @@ def by_speaker(scores):
     Returns
     -------
     pandas.DataFrame, shape (speakers, configurations)
-        UAR (%). Speakers are sorted, configurations in order of first appearance; NaN where a configuration has no run.
+        UAR (%). Speakers as `in_order` gives them, configurations in order of first appearance; NaN where a configuration has no run.
 
     Raises
     ------
@@ -68,7 +74,7 @@ def by_speaker(scores):
     """
     check(scores)
     means = scores.groupby(["speaker", "configuration"])["uar"].mean().unstack()
-    return means[configurations(scores)].sort_index()
+    return means.loc[in_order(scores), configurations(scores)]
 
 
 def summary(scores, seed=0):
@@ -188,6 +194,8 @@ def run_differences(scores, reference, other):
     if reference == other:
         raise SermodulesError(f"cannot compare {other!r} with itself: choose another reference")
     runs = scores.pivot(index=["speaker", "seed"], columns="configuration", values="uar")
+    places = {speaker: place for place, speaker in enumerate(in_order(scores))}
+    runs = runs.loc[sorted(runs.index, key=lambda key: (places[key[0]], key[1]))]
     if isinstance(reference, str):
         known(scores, reference)
         return (runs[other] - runs[reference]).dropna()
@@ -196,5 +204,5 @@ def run_differences(scores, reference, other):
 
 def speakers_of(differences):
     """Average the differences over the seeds: return the rows of `paired_differences`."""
-    speakers = differences.groupby("speaker").agg(["mean", "count"]).reset_index()
+    speakers = differences.groupby("speaker", sort=False).agg(["mean", "count"]).reset_index()
     return speakers.rename(columns={"mean": "difference", "count": "seeds"})
