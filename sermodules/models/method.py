@@ -259,7 +259,7 @@ def without_epochs(method, data, config, began):
     """
     _, loss = predict(method, data.train, data.classes, config.pooling)
     row = {"epoch": 1, "loss": loss, "val_loss": np.nan, "val_uar": np.nan, "val_wa": np.nan}
-    if data.fold.validation:
+    if len(data.validation.labels):
         predictions, val_loss = predict(method, data.validation, data.classes, config.pooling)
         scores = metrics.summarise(predictions["true"], predictions["predicted"], data.classes)
         row |= {"val_loss": val_loss, "val_uar": scores["uar"], "val_wa": scores["wa"]}

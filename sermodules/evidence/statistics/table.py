@@ -65,7 +65,8 @@ def by_speaker(scores):
     Returns
     -------
     pandas.DataFrame, shape (speakers, configurations)
-        UAR (%). Speakers as `in_order` gives them, configurations in order of first appearance; NaN where a configuration has no run.
+        UAR (%). In the order of the folds, or of the names where seeds have other groups, configurations in order of first
+        appearance; NaN where a configuration has no run.
 
     Raises
     ------

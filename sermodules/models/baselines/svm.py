@@ -66,7 +66,11 @@ class _FunctionalsSvm(Method):
         self.machine.fit(_float64(data.train), data.train.labels)
         fitted = without_epochs(self, data, config, began)
         if verbose:
-            seen = f"  validation UAR {100 * fitted.history['val_uar'].iloc[0]:.1f} %" if data.fold.validation else ""
+            seen = (
+                f"  validation UAR {100 * fitted.history['val_uar'].iloc[0]:.1f} %"
+                if len(data.validation.labels)
+                else ""
+            )
             count = len(self.machine[-1].support_)
             print(f"{count} support vectors of {len(data.train.labels)} training utterances{seen}")
         return fitted
