@@ -46,14 +46,14 @@ def with_column(folder, name, said):
 
 @pytest.fixture(scope="module")
 def of_groups(ten, tmp_path_factory):
-    """Run two models on four groups, with two seeds; return its folder, file, study, results and lines of the log."""
-    folder, lines = tmp_path_factory.mktemp("groups"), []
+    """Do the runs of a study of two models on four groups, with two seeds; return its folder, file, study and results."""
+    folder, previous = tmp_path_factory.mktemp("groups"), epochs.Previous()
     small = {name: [value] for name, value in TINY.items()}
     grid = [{"model": ["model2"], "gender": ["none"], **small}, {"model": ["majority"], "preset": ["smoke"]}]
     path, made = plan(folder, seeds=(1, 2), corpus=ten, groups=4, grid=grid)
-    failed = study.run(made, folder / "runs", workers=1, notebooks=False, tell=lines.append)
-    assert not failed
-    return folder, path, made, driver.results(made, folder / "runs"), lines
+    for config in sorted(made.configs, key=lambda config: (config.model, config.seed, config.fold)):
+        runs.run(config, folder / "runs", verbose=False, previous=previous)
+    return folder, path, made, driver.results(made, folder / "runs")
 
 
 def test_folds_all_are_the_groups(ten, tmp_path):
@@ -63,7 +63,7 @@ def test_folds_all_are_the_groups(ten, tmp_path):
 
 
 def test_every_speaker_is_tested_once_a_seed_and_seeds_have_other_groups(of_groups):
-    *_, results, _ = of_groups
+    *_, results = of_groups
     tested = {}
     for result in results:
         assert sorted(set(result.predictions["speaker"])) == result.metrics["test_speakers"]
@@ -76,9 +76,9 @@ def test_every_speaker_is_tested_once_a_seed_and_seeds_have_other_groups(of_grou
 
 
 def test_the_study_says_what_was_taken(of_groups):
-    *_, lines = of_groups
-    said = [line for line in lines if "folds: each tests" in line]
-    assert said == [
+    _, _, made, _ = of_groups
+    divisions = driver._divisions(made.configs, driver._tables(made.configs))
+    assert driver._describe(made.configs, divisions) == [
         "table:utterances.csv, 4 folds: each tests a group of 2 to 3 speakers, drawn by the seed from the names; the partner "
         "(2 to 3 speakers) validates, 4 to 6 speakers train; 2 trainings"
     ]
@@ -114,7 +114,7 @@ def test_the_schedule_keeps_pairs_together(ten, tmp_path):
 
 
 def test_scores_are_of_the_speakers(of_groups):
-    *_, results, _ = of_groups
+    *_, results = of_groups
     table = scores.from_results(results)
     assert len(table) == 2 * 2 * 10 and table["run"].nunique() == 16
     one = next(result for result in results if result.config.model == "model2")
@@ -129,7 +129,7 @@ def test_scores_are_of_the_speakers(of_groups):
 
 
 def test_statistics_take_speakers_whatever_fold_they_are_in(of_groups):
-    *_, results, _ = of_groups
+    *_, results = of_groups
     table = report.scores(results)
     first, second = table["configuration"].unique()
     found = statistics.summary(table).set_index("configuration")
@@ -146,7 +146,7 @@ def test_statistics_take_speakers_whatever_fold_they_are_in(of_groups):
 
 
 def test_the_report_names_groups_and_warns(of_groups, tmp_path):
-    _, _, made, results, _ = of_groups
+    *_, made, results = of_groups
     text = report.write(results, tmp_path, made)
     assert (
         "16 of 16 runs" in text
@@ -160,7 +160,7 @@ def test_the_report_names_groups_and_warns(of_groups, tmp_path):
 
 
 def test_published_groups_verify_and_read_back(of_groups, tmp_path):
-    folder, path, made, results, _ = of_groups
+    folder, path, made, results = of_groups
     published.publish(made, path, folder / "runs", tmp_path / "p")
     assert published.verify(tmp_path / "p") == [] and published.missing(tmp_path / "p") == []
     back = published.load(tmp_path / "p")
@@ -181,7 +181,9 @@ def test_status_without_the_corpus_knows_the_folds_from_the_runs(of_groups, ten)
 
 def test_one_study_may_have_groups_and_single_speakers(ten, tmp_path):
     path, made = plan(tmp_path, corpus=ten, model="majority", grid={"groups": [0, 4]})
-    assert not study.run(made, tmp_path / "runs", workers=1, notebooks=False, tell=lambda line: None)
+    lines = []
+    assert not study.run(made, tmp_path / "runs", workers=2, notebooks=False, tell=lines.append)
+    assert sum("folds: each tests" in line for line in lines) == 2
     published.publish(made, path, tmp_path / "runs", tmp_path / "p")
     assert published.plan(tmp_path / "p").configs == made.configs
     table = report.scores(published.load(tmp_path / "p"))
@@ -238,7 +240,8 @@ def test_without_a_validation_part_only_what_chooses_nothing_runs(tmp_path):
     with pytest.raises(ProtocolError, match="nobody in validation"):
         runs.prepare(RunConfig.create(**TINY, corpus=corpus, split="part"))
     path, made = plan(tmp_path, corpus=corpus, split="part", model="majority")
-    assert not study.run(made, tmp_path / "runs", workers=1, notebooks=False, tell=lambda line: None)
+    (config,) = made.configs
+    runs.run(config, tmp_path / "runs", verbose=False)
     (result,) = driver.results(made, tmp_path / "runs")
     assert "val_uar" not in result.metrics and result.history["val_uar"].isna().all()
     published.publish(made, path, tmp_path / "runs", tmp_path / "p")
