@@ -112,8 +112,9 @@ def _by_speaker(runs):
         for run in runs
         for speaker, found in by_speaker(run).items()
     )
+    rows["fold"] = rows["speaker"].map(fold_of(rows))
     same = dict.fromkeys(["session", "gender", "n", "lacking"], "first")
-    how = {"fold": only, **same, "wa": "mean", "uar": "mean", "seeds": "count"}
+    how = {"fold": "first", **same, "wa": "mean", "uar": "mean", "seeds": "count"}
     columns = ["fold", "session", "speaker", "gender", "wa", "uar", "seeds", "n", "lacking"]
     return rows.groupby("speaker").agg(how).reset_index().sort_values(["fold", "speaker"], ignore_index=True)[columns]
 
@@ -132,9 +133,12 @@ def _gender(run, speaker):
     return mine["gender"].iloc[0]
 
 
-def only(numbers):
-    """Return the only number among some, or 0 if there are several."""
-    return numbers.iloc[0] if len({*numbers}) == 1 else 0
+def fold_of(speakers):
+    """Return the fold of each speaker, from rows of speakers and folds; 0 for all where anyone is in different ones."""
+    pairs = speakers[["speaker", "fold"]].drop_duplicates()
+    if pairs["speaker"].duplicated().any():
+        pairs = pairs.assign(fold=0).drop_duplicates()
+    return pairs.set_index("speaker")["fold"]
 
 
 # --- what is refused

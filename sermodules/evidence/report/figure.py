@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sermodules import plots
-from sermodules.evidence.report.cells import MOST_MATRICES, of_the_paper, only
+from sermodules.evidence.report.cells import MOST_MATRICES, fold_of, of_the_paper
 from sermodules.evidence.report.wording import percent
 
 _MOST_BARS = 6  # configurations whose speakers are drawn side by side
@@ -59,7 +59,7 @@ def _axes(configurations, matrices, classes):
 def _draw_speakers(configurations, ax, chance):
     """Draw a bar for each speaker and configuration; return what they are, in words."""
     table = pd.concat([c.speakers.set_index("speaker")["uar"] for c in configurations], axis=1)
-    folds = pd.concat([c.speakers for c in configurations]).groupby("speaker")["fold"].agg(only)
+    folds = fold_of(pd.concat([c.speakers for c in configurations]))
     table = table.loc[sorted(table.index, key=lambda speaker: (folds[speaker], speaker))]
     table.columns = [c.label for c in configurations]
     table.index = [f"{speaker}\nfold {folds[speaker]}" if folds[speaker] else speaker for speaker in table.index]

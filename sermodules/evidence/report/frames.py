@@ -13,10 +13,10 @@ from sermodules.evidence.report.cells import (
     cell,
     check,
     confusions,
+    fold_of,
     gather,
     labels,
     of_the_paper,
-    only,
     planned,
 )
 from sermodules.evidence.report.columns import Column, Table, count_column, in_percent, percent_column, text_column
@@ -155,7 +155,7 @@ def is_papers_layout(speakers):
 
 def _table1(configurations):
     keys = ["fold", "session", "speaker", "gender"]
-    folds = pd.concat([c.speakers for c in configurations]).groupby("speaker")["fold"].agg(only)
+    folds = fold_of(pd.concat([c.speakers for c in configurations]))
     scored = [c.speakers.assign(fold=c.speakers["speaker"].map(folds)).set_index(keys) for c in configurations]
     rows = pd.concat([each[["wa", "uar"]] for each in scored], axis=1, keys=range(len(scored))).sort_index()
     people = rows.index.to_frame(index=False)

@@ -49,9 +49,10 @@ def known(scores, name):
 
 
 def in_order(scores):
-    """Return the speakers in the order of their folds, or by name where the seeds put a speaker into different folds."""
-    folds = scores.groupby("speaker")["fold"].unique()
-    return sorted(folds.index, key=lambda speaker: (folds[speaker][0] if len(folds[speaker]) == 1 else 0, speaker))
+    """Return the speakers in the order of their folds, or of their names where anyone is in different folds."""
+    pairs = scores[["fold", "speaker"]].drop_duplicates()
+    by = ["speaker"] if pairs["speaker"].duplicated().any() else ["fold", "speaker"]
+    return pairs.sort_values(by)["speaker"].drop_duplicates().tolist()
 
 
 def by_speaker(scores):
