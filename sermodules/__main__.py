@@ -65,6 +65,39 @@ def make(name):
     click.echo(f"{name} is in {corpora.find(name)}: {len(table)} utterances of {table['speaker'].nunique()} speakers")
 
 
+@corpora_group.command()
+@click.argument("name")
+@click.option("--groups", type=int, help="Leave out so many groups of speakers.")
+@click.option("--split", help="Leave out sessions, or what the column part or fold says.")
+@click.option("--validation", help="partner or next.")
+@click.option("--seed", type=int, help="The seed that draws the groups.")
+def check(name, **settings):
+    """Read a corpus and all its recordings, and say which folds it gives: NAME, or table:path/to/utterances.csv."""
+    from sermodules import corpora
+    from sermodules.config import RunConfig
+    from sermodules.corpora import audio
+    from sermodules.folds import protocol
+
+    config = RunConfig.create(corpus=name, **settings)
+    table = corpora.load(**config.reading)
+    audio.check(table)
+    people = table.drop_duplicates("speaker")
+    genders = ", ".join(f"{count} {gender}" for gender, count in people["gender"].value_counts().items())
+    sessions = people.loc[people["session"] != "", "session"].nunique()
+    click.echo(f"{name}: {len(table)} utterances, {len(people)} speakers ({genders}), {sessions} sessions")
+    click.echo(
+        tabulate(
+            table.groupby("speaker")["emotion"].value_counts().unstack(fill_value=0)[corpora.classes(table)],
+            headers="keys",
+        )
+    )
+    every = protocol.folds(table, **config.division)
+    click.echo(protocol.describe(every, **config.division))
+    for fold in every:
+        validating = ", ".join(fold.validation) or "nobody"
+        click.echo(f"  fold {fold.number}: tests {', '.join(fold.test)}; validates: {validating}")
+
+
 @main.group()
 def study():
     """Run a study file, see how far it is, report it, and publish its runs."""

@@ -37,7 +37,7 @@ def history(epochs, **cell):
     config = RunConfig.create(corpus="emodb", preset="teaching", epochs=epochs, patience=epochs, **cell)
     data = runs.prepare(config)
     fitted = runs.fit(models.build(config, len(data.classes)), data, config, verbose=False)
-    return fitted.history.assign(**cell, validation_speaker=data.fold.validation, seconds=round(fitted.seconds, 1))
+    return fitted.history.assign(**cell, validation_speaker=data.fold.validation[0], seconds=round(fitted.seconds, 1))
 
 
 def summary(rows, epochs=12):

@@ -66,7 +66,7 @@ def folds(validation="partner"):
     table["gender"] = ["female" if name.endswith("F") else "male" for name in counts]
     rate = segments_per_utterance()
     rows = [
-        (fold.number, fold.train, *(rate * sum(map(counts.get, who)) for who in (fold.train, [fold.validation], [fold.test])))
+        (fold.number, fold.train, *(rate * sum(map(counts.get, who)) for who in (fold.train, fold.validation, fold.test)))
         for fold in protocol.folds(table, validation)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["fold", "train", "training", "validation", "test"])

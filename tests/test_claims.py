@@ -228,22 +228,22 @@ def test_it_is_the_comparison_and_the_verdict_of_statistics():
     assert found["verdict"] == statistics.verdict(row)
 
 
-def test_pairs_share_fold_and_seed():
+def test_pairs_share_speaker_and_seed():
     frame = table({MODEL1: 60, MODEL2: 65}, noise=0.1)
     one, two = frame["model"] == "model1", frame["model"] == "model2"
     frame.loc[one & (frame["seed"] == 5), "uar"] = 1.5  # has no partner below, so it must not count
     found = decided(frame[~(two & (frame["seed"] == 5))])
     assert found["verdict"] == SUPPORTED and 4.5 < found["low"] < found["high"] < 5.5
-    assert found["runs"].startswith("80 runs, 10 folds, 4 seeds: `model2` (seq_self, gender embedding), `model1`")
+    assert found["runs"].startswith("80 runs, 10 speakers, 4 seeds: `model2` (seq_self, gender embedding), `model1`")
     assert found["note"] == "10 runs left out, without a partner or a value"
     assert len(found["run_ids"].split("; ")) == 80
 
 
-def test_a_baseline_is_paired_by_fold_alone():
+def test_a_baseline_is_paired_by_speaker_alone():
     frame = table({MODEL2: 60, SVM: 58}, noise=0.1)
     frame = frame[(frame["model"] == "model2") | (frame["seed"] == 1)]
     found = decided(frame, "network-matches-classical-features")
-    assert found["verdict"] == SUPPORTED and found["runs"].startswith("60 runs, 10 folds, 5 seeds")
+    assert found["verdict"] == SUPPORTED and found["runs"].startswith("60 runs, 10 speakers, 5 seeds")
 
 
 @pytest.mark.parametrize(("gap", "verdict"), [(-0.5, SUPPORTED), (-3, NOT_SUPPORTED), (0.5, SUPPORTED)])
@@ -273,7 +273,7 @@ def test_fewer_than_three_folds_are_never_judged(folds):
     found = claims.ledger(frame.assign(corpus="iemocap"))
     mine = found[found["kind"] == "corpus"]
     judged = mine["verdict"] != claims.NOT_TESTED
-    assert judged.any() if folds == claims.FEWEST_FOLDS else not judged.any()
+    assert judged.any() if folds == claims.FEWEST_SPEAKERS else not judged.any()
     assert (mine.loc[~judged, "note"] != "").all() and (mine.loc[judged, "runs"] != "").all()
 
 
@@ -435,7 +435,7 @@ def test_speakers_without_a_class_are_left_out():
     frame = recalls(table({MODEL2: 60}))
     frame.loc[frame["fold"] == 3, ["recall_happy", "happy_as_neutral"]] = np.nan
     found = decided(frame, "happy-recognised-worst-model-2")
-    assert found["verdict"] == SUPPORTED and found["runs"].startswith("45 runs, 9 folds")
+    assert found["verdict"] == SUPPORTED and found["runs"].startswith("45 runs, 9 speakers")
     assert "5 runs left out" in found["note"]
 
 
@@ -462,10 +462,10 @@ def by_seed(shifts, difference=0.0, **changed):
     return frame.assign(uar=frame["uar"] + second * frame["seed"].map(dict(enumerate(shifts, start=1))), **changed)
 
 
-def test_range_over_seeds_is_of_the_mean_over_the_folds():
+def test_range_over_seeds_is_of_the_mean_over_the_speakers():
     found = decided(by_seed([-4, -2, 0, 2, 4], difference=1), "seeds-matter")
     assert found["verdict"] == SUPPORTED and found["ours"].startswith("+7.0") and found["low"] > 0
-    assert "range of the mean over 10 folds 8.0" in found["note"]
+    assert "range of the mean over 10 speakers 8.0" in found["note"]
     assert "the two models differ in the same runs by 1.00" in found["note"]
     small = decided(by_seed([-0.2, -0.1, 0, 0.1, 0.2], difference=5), "seeds-matter")
     assert small["verdict"] == NOT_SUPPORTED and small["high"] < 0
@@ -490,10 +490,10 @@ def test_range_takes_the_papers_number_of_seeds():
     assert decided(by_seed([-6, -2, 2, 6]), "seeds-matter")["verdict"] == claims.NOT_TESTED
     more = by_seed([-4, -2, 0, 2, 4, 15], difference=1)
     found = decided(more, "seeds-matter")
-    assert "8.0" in found["note"] and found["runs"].startswith("100 runs, 10 folds, 5 seeds")
+    assert "8.0" in found["note"] and found["runs"].startswith("100 runs, 10 speakers, 5 seeds")
     gap = by_seed([-4, -2, 0, 2, 4], difference=1)
     found = decided(gap[~((gap["fold"] == 4) & (gap["seed"] == 2))], "seeds-matter")
-    assert "over 9 folds" in found["note"] and "8 runs left out" in found["note"]
+    assert "over 9 speakers" in found["note"] and "8 runs left out" in found["note"]
 
 
 def test_interval_of_the_mean_range_covers_it_as_often_as_it_says():
@@ -550,7 +550,7 @@ def test_bad_scores_are_refused():
         claims.ledger(pd.concat([frame, frame.iloc[:1]]))
     with pytest.raises(SermodulesError, match="shares"):
         claims.ledger(frame.assign(uar=frame["uar"] / 100, wa=frame["wa"] / 100))
-    with pytest.raises(SermodulesError, match="one speaker"):
+    with pytest.raises(SermodulesError, match=r"twice: .*speaker s01"):
         claims.ledger(frame.assign(speaker="s01"))
 
 
@@ -599,7 +599,7 @@ def test_the_ledger_takes_the_table_of_runs():
             said = [name if place < right else "angry" for place, name in enumerate(true)]
             results.append(run(model, fold, 1, true, said))
     found = decided(scores.from_results(results))
-    assert found["verdict"] == SUPPORTED and found["runs"].startswith("8 runs, 4 folds, 1 seed:")
+    assert found["verdict"] == SUPPORTED and found["runs"].startswith("8 runs, 4 speakers, 1 seed:")
     assert found["run_ids"].count("emodb_model1_additive") == 4
 
 

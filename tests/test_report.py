@@ -87,7 +87,7 @@ def test_table1_averages_seeds_within_a_fold_and_then_folds(by_hand):
     assert reported.isna().tolist() == [True, True, False] and reported.iloc[-1] == 59.43
 
 
-def test_table2_has_both_standard_deviations_over_folds(by_hand):
+def test_table2_has_both_standard_deviations_over_speakers(by_hand):
     table = report.tables(by_hand)["table2"].set_index("Method")
     assert list(table.index) == [
         "DNN-ELM, reported", "CNN-LSTM, reported", "Model 1, reported", "Model 1", "Model 2, reported",
@@ -95,7 +95,7 @@ def test_table2_has_both_standard_deviations_over_folds(by_hand):
     ours = table.loc["Model 1"]
     assert ours["UAR (%)"] == 68.75 and ours["Population SD (%)"] == 6.25
     assert ours["Sample SD (%)"] == pytest.approx(12.5 / 2**0.5)
-    assert (ours["Folds"], ours["Seeds"], ours["Corpus"]) == ("2", "2", "emodb")
+    assert (ours["Speakers"], ours["Seeds"], ours["Corpus"]) == ("2", "2", "emodb")
     theirs = table.loc["Model 2, reported"]
     assert (theirs["UAR (%)"], theirs["Population SD (%)"], theirs["Corpus"]) == (62.86, 9.43, "IEMOCAP")
     assert round(theirs["Sample SD (%)"], 2) == 9.95
@@ -316,7 +316,7 @@ def test_percentages_have_two_decimals_and_the_papers_are_as_printed(tmp_path, b
     assert ["CNN-LSTM, reported", "61.7", "–", "–", "–", "IEMOCAP"] in cells
     assert ["Model 1, reported", "59.43 ± 11.57", "12.20", "10", "5", "IEMOCAP"] in cells
     assert ["angry", "83.33", "16.67", "69.40", "1.49"] in cells
-    assert "8 utterances, pooled over the folds" in text
+    assert "8 utterances, pooled over the speakers" in text
 
 
 def test_a_bar_in_a_name_does_not_break_the_table(tmp_path):
@@ -470,12 +470,12 @@ def test_configurations_in_one_table():
         "Model 1", "Model 2", "Model 2, gender none", "Model 2, attention mean", "Majority class",
     ]  # fmt: skip
     assert frame["UAR (%)"].tolist() == [37.5, 62.5, 37.5, 37.5, 37.5]  # each fold: one seed with one class more
-    assert (frame["Folds"] == 10).all() and (frame["Seeds"] == 2).all()
+    assert (frame["Speakers"] == 10).all() and (frame["Seeds"] == 2).all()
     comparisons = tables["comparisons"].set_index("configuration")
     assert (comparisons["reference"] == "Model 2").all() and len(comparisons) == 4
     assert comparisons.loc["Model 1", "difference"] == -25
     kinds = tables["confusions"].groupby(["Configuration", "Kind"]).size()
-    assert set(kinds.index.get_level_values("Kind")) == {"pooled", "fold-averaged"} and (kinds == 4).all()
+    assert set(kinds.index.get_level_values("Kind")) == {"pooled", "speaker-averaged"} and (kinds == 4).all()
 
 
 def test_scores_have_a_row_a_run_and_every_field_that_the_claims_need():

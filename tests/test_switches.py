@@ -129,8 +129,10 @@ def test_switch_changes_what_it_says_and_nothing_else(base, field, value):
 
 def test_every_choice_of_a_reading_is_tested():
     # merge_excited and scripted read other utterances: tests/test_iemocap.py. seed and threads: tests/test_training.py.
+    # split and groups: tests/test_divisions.py. song: tests/test_ravdess.py. duplicates: tests/test_duplicates.py.
     elsewhere = {"corpus", "emotions", "merge_excited", "scripted", "model", "fold", "seed", "preset", "threads"}
     # standardise=speaker does not go with the padding of the others: tests/test_standardise_by_speaker.py
+    elsewhere |= {"split", "groups", "song", "duplicates"}
     tested = {field for field, _ in SWITCHES}
     assert tested | elsewhere == set(RunConfig.__dataclass_fields__)
     for field in tested:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sermodules.errors import ConfigError
 
-_DATA = {"corpus", "emotions", "merge_excited", "scripted", "song", "duplicates", "validation"}
+_DATA = {"corpus", "emotions", "merge_excited", "scripted", "song", "duplicates", "validation", "split", "groups"}
 _RUN = {"model", "fold", "seed", "preset", "threads"}
 _SCHEDULE = {"width", "learning_rate", "batch_size", "epochs", "patience", "precision"}
 
@@ -32,6 +32,8 @@ class MethodRecord:
         The settings that mean something to it; others are refused if they are given another value than the default. None: all.
     values : dict of str to tuple of str
         The values, the default first, of a setting that it listens to, where not all of them mean something to it.
+    chooses : bool
+        Whether it chooses anything on the validation speakers, such as the epoch.
     needs : dict of str to str
         Packages that must be installed besides those of the project, each with how to get it.
     """
@@ -43,6 +45,7 @@ class MethodRecord:
     schedules: Mapping = field(default_factory=dict)
     listens: frozenset | None = None
     values: Mapping = field(default_factory=dict)
+    chooses: bool = True
     needs: Mapping = field(default_factory=dict)
 
 
@@ -99,6 +102,7 @@ METHODS = {
         {"gender": "none"},
         listens=frozenset(_DATA | _RUN | {"standardise"}),
         values=_BY_WHOM,
+        chooses=False,
         needs=_OPENSMILE,
     ),
     "svm_egemaps": MethodRecord(
@@ -108,6 +112,7 @@ METHODS = {
         {"gender": "none"},
         listens=frozenset(_DATA | _RUN | {"standardise"}),
         values=_BY_WHOM,
+        chooses=False,
         needs=_OPENSMILE,
     ),
     "majority": MethodRecord(
@@ -116,6 +121,7 @@ METHODS = {
         "sermodules.models.baselines.chance:Majority",
         {"gender": "none"},
         listens=frozenset(_DATA | _RUN),
+        chooses=False,
     ),
     "stratified": MethodRecord(
         "Stratified random",
@@ -123,6 +129,7 @@ METHODS = {
         "sermodules.models.baselines.chance:Stratified",
         {"gender": "none"},
         listens=frozenset(_DATA | _RUN),
+        chooses=False,
     ),
 }
 

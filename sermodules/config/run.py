@@ -69,7 +69,16 @@ class RunConfig:
         "none", "embedding", "embedding64", "shuffled", "flipped", "predicted", "prior_shift",
         default="embedding", doc="[14-15] the gender branch and its controls",
     )  # fmt: skip
-    fold: int = _number(1, 10_000, default=1, doc="which speaker is tested; folds count from 1")
+    fold: int = _number(1, 10_000, default=1, doc="which speaker, group or session is tested; folds count from 1")
+    split: str = _choice(
+        "speakers", "sessions", "part", "fold", default="speakers", added=True,
+        doc="who is left out together: a speaker (or one of the `groups`), a session, or as the column `part` or `fold` of your"
+        " table says",
+    )  # fmt: skip
+    groups: int = _number(
+        0, 10_000, default=0, added=True,
+        doc="leave out so many groups of speakers, equal in size and gender, which the seed draws; 0: one speaker at a time",
+    )  # fmt: skip
     seed: int = _number(0, 2**31 - 1, default=1, doc="initial weights and order of the minibatches")
     # features
     normalise_waveform: bool = field(
@@ -97,7 +106,10 @@ class RunConfig:
         "max", "max_logit", "vote", "mean", default="max", doc="[21] from the segments' posteriors to the utterance's"
     )
     validation: str = _choice(
-        "partner", "next", default="partner", doc="[19] validate on the session partner, or on the next other speaker"
+        "partner",
+        "next",
+        default="partner",
+        doc="[19] validate on the session partner (the paired group), or on the next other one",
     )
     # network
     preset: str = _choice(*PRESETS, default="paper", doc="the set of sizes and schedules that the rest starts from")
@@ -144,6 +156,16 @@ class RunConfig:
                 "standardise 'speaker' does not go with padding 'before': a zero that is standardised by the statistics of a"
                 " speaker is another number for each speaker, so the padding would tell who speaks. Use padding 'after' or"
                 " 'masked', and for the run that you compare it with too."
+            )
+        if self.groups in (1, 2):
+            raise ConfigError(
+                f"parameter 'groups' is {self.groups}: it must be at least 3 (one tests, one validates, the others train), or "
+                "0 to leave out one speaker at a time"
+            )
+        if self.groups and self.split != "speakers":
+            raise ConfigError(
+                f"parameter 'groups' is {self.groups} and 'split' is {self.split!r}: both say who is left out, so give only "
+                "one of them"
             )
 
     @classmethod
@@ -249,6 +271,17 @@ class RunConfig:
         """The arguments of `sermodules.corpora.load` that say which utterances are read."""
         names = ("emotions", "merge_excited", "scripted", "song", "duplicates")
         return {"name": self.corpus, **{name: getattr(self, name) for name in names}}
+
+    @property
+    def division(self):
+        """The arguments of `sermodules.folds.protocol.folds` besides the table; the seed only where it draws groups."""
+        return {
+            "validation": self.validation,
+            "split": self.split,
+            "groups": self.groups,
+            "seed": self.seed if self.groups else 0,
+            "chooses": METHODS[self.model].chooses,
+        }
 
     @property
     def extraction(self):

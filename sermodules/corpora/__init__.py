@@ -25,6 +25,8 @@ from sermodules.errors import AudioError, ConfigError, CorpusError
 COLUMNS = released.COLUMNS
 #: Columns that a table has besides where a row is a part of its file: seconds, seconds, and a channel from 1 on.
 EXCERPTS = ("start", "end", "channel")
+#: Columns that a table of one's own may have besides: its division among the parts or the folds (`sermodules.folds.protocol`).
+DIVISIONS = ("part", "fold")
 #: The paper's classes, in the order of its tables. Other classes follow, in alphabetical order.
 FOUR = released.FOUR
 GENDERS = ("female", "male", "other", "unknown")
@@ -164,8 +166,8 @@ def load(
     pandas.DataFrame
         The columns of `COLUMNS`, and those of the corpus's record, one row an utterance, sorted by ``utterance``. Gender is
         ``female`` or ``male``, in a user's own table also ``other`` or ``unknown``, ``session`` is empty where a corpus has
-        none, ``duration`` is in seconds. A user's own table may have those of `EXCERPTS` besides, see
-        `sermodules.corpora.audio.recordings`.
+        none, ``duration`` is in seconds. A user's own table may have those of `EXCERPTS` (see
+        `sermodules.corpora.audio.recordings`) and `DIVISIONS` besides.
 
     Raises
     ------
@@ -347,8 +349,8 @@ def digest(table):
     -------
     str
         SHA-256 (64 hexadecimal digits) over utterance, speaker, session, gender and emotion of every row, the SHA-256 of its
-        audio file's bytes, and start, end and channel of a row that is a part of its file. Where the files lie, and when they
-        were written, does not count.
+        audio file's bytes, start, end and channel of a row that is a part of its file, and what its columns of `DIVISIONS`
+        hold, if it has any. Where the files lie, and when they were written, does not count.
 
     Raises
     ------
@@ -363,8 +365,11 @@ def digest(table):
         raise AudioError(f"{len(bad)} audio files cannot be read:\n  " + "\n  ".join(bad))
     total = hashlib.sha256()
     columns = [table[name] for name in ("utterance", "speaker", "session", "gender", "emotion")]
-    columns += [table["path"].map(sums), map(_parts, audio.recordings(table))]
-    for *row, parts in zip(*columns, strict=True):
+    columns += [
+        table["path"].map(sums),
+        *([f"{name} {value}" for value in table[name]] for name in DIVISIONS if name in table),
+    ]
+    for *row, parts in zip(*columns, map(_parts, audio.recordings(table)), strict=True):
         total.update(json.dumps(row + parts, ensure_ascii=False).encode() + b"\n")
     return total.hexdigest()
 
@@ -403,8 +408,8 @@ def validate(table, name="table", extra=()):
     Returns
     -------
     pandas.DataFrame
-        The same rows with the columns of `COLUMNS` in their order, then those of `EXCERPTS` that are there, then `extra`,
-        sorted by ``utterance``, with a fresh index.
+        The same rows with the columns of `COLUMNS` in their order, then those of `EXCERPTS` and `DIVISIONS` that are there,
+        then `extra`, sorted by ``utterance``, with a fresh index.
 
     Raises
     ------
@@ -414,14 +419,15 @@ def validate(table, name="table", extra=()):
     if missing := [column for column in (*COLUMNS, *extra) if column not in table]:
         raise CorpusError(f"{name}: not an utterance table: missing columns {', '.join(missing)}")
     problems = ["it holds no utterances"] if table.empty else []
-    for column in COLUMNS[:-1]:
+    divisions = [column for column in DIVISIONS if column in table]
+    for column in (*COLUMNS[:-1], *divisions):
         strange = [value for value in table[column] if not isinstance(value, str)]
         problems += [f"{column} is {value!r}: it must be text" for value in strange]
     if not pd.api.types.is_float_dtype(table["duration"]):
         problems.append(f"duration is of type {table['duration'].dtype}: it must be seconds, as floating-point numbers")
     if problems:
         raise CorpusError(_listed(name, problems))
-    more = [*(column for column in EXCERPTS if column in table), *extra]
+    more = [*(column for column in EXCERPTS if column in table), *divisions, *extra]
     table = table[[*COLUMNS, *more]].sort_values("utterance", ignore_index=True)
     problems += [f"{column} is empty" for column in COLUMNS[:-1] if column != "session" and (table[column] == "").any()]
     problems += [f"utterance {value} is there more than once" for value in _repeated(table["utterance"])]

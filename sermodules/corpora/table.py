@@ -18,8 +18,10 @@ from sermodules.errors import AudioError, ConfigError, CorpusError
 REQUIRED = ("utterance", "path", "speaker", "session", "emotion")
 #: Columns that say which part of its file a row is (s, s, and a channel from 1 on), and how a cell is read.
 PARTS = {"start": cells.seconds, "end": cells.seconds, "channel": cells.channel}
+#: Columns of a division of one's own; see `sermodules.folds.protocol`.
+DIVISIONS = ("part", "fold")
 #: Columns that it may have besides; all others are ignored.
-OPTIONAL = ("gender", "duration", *PARTS)
+OPTIONAL = ("gender", "duration", *PARTS, *DIVISIONS)
 #: A warning is given where the channels of a recording correlate less than this.
 AGREEMENT = 0.3
 #: So many lines are named by a warning.
@@ -55,6 +57,8 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicat
         ``utterance``. Paths are absolute. A duration (s) that is not given is read from the recording's header; it is
         NaN where that cannot be read, and `sermodules.corpora.audio.check` says why. Of a part of a file it is the part's,
         whatever is given. ``start``, ``end`` and ``channel`` follow, as numbers or NaN, if any row is a part of its file.
+        ``part`` and ``fold`` follow, as text, if any row fills them in; whether they make a division is checked when one is
+        asked for.
 
     Raises
     ------
@@ -92,7 +96,8 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicat
     for text in (_lonely(table), _disagreeing(table)):
         if text:
             warnings.warn(f"{path}: {text}", UserWarning, stacklevel=2)
-    columns = [*_COLUMNS, *(PARTS if any(parts) else ())]
+    divisions = [name for name in DIVISIONS if (table[name] != "").any()]
+    columns = [*_COLUMNS, *(PARTS if any(parts) else ()), *divisions]
     return table[columns].sort_values("utterance", ignore_index=True)
 
 

@@ -20,12 +20,14 @@ def from_results(results):
     Returns
     -------
     pandas.DataFrame
-        One row a run:
+        One row a run and speaker who was tested: a row a run where folds are single speakers.
 
         - ``corpus`` (as `words.corpus_name` gives it), ``preset``, ``model``, ``attention``, ``gender``, ``fold``, ``seed``;
         - ``settings``: what else differs from the preset and the model, as text, empty if nothing does;
-        - ``speaker``: who was tested; ``uar``, ``wa`` in %;
+        - ``speaker``: who was tested; ``uar``, ``wa`` in %, of this speaker alone;
         - ``recall_<class>`` and ``<class>_as_neutral``: % of the class's utterances; NaN where the speaker has none;
+        - ``held_out``: the speakers whom the training did not hear, tested or validating. Rows of one configuration and seed
+          in which it is equal were tested by the epochs of one training;
         - ``parameters``, ``seconds`` (training and prediction; NaN if not known) and ``run``, the run's id.
 
     Examples
@@ -42,18 +44,40 @@ def from_results(results):
         model  fold speaker   uar  recall_sad  recall_happy
     0  model2     1      F1  75.0        50.0         100.0
     """
-    return pd.DataFrame([_row(result) for result in results])
+    return pd.DataFrame([_row(result, *found) for result in results for found in by_speaker(result).items()])
 
 
-def _row(result):
-    config, found = result.config, result.metrics
+def by_speaker(result):
+    """Score each test speaker of a run.
+
+    Parameters
+    ----------
+    result : RunResult
+
+    Returns
+    -------
+    dict of str to dict
+        Speaker to what `sermodules.metrics.summarise` finds, in the order of the names. Of a run that tests one speaker it is
+        what was stored.
+    """
+    found = result.metrics
+    if "test_speaker" in found:
+        return {found["test_speaker"]: found}
+    return {
+        speaker: metrics.summarise(mine["true"], mine["predicted"], found["classes"])
+        for speaker, mine in result.predictions.groupby("speaker")
+    }
+
+
+def _row(result, speaker, found):
+    config, run = result.config, result.metrics
     row = {name: getattr(config, name) for name in ("preset", "model", "attention", "gender", "fold", "seed")}
     row |= {
         "corpus": words.corpus_name(config.corpus),
         "settings": words.settings(config),
-        "speaker": found["test_speaker"],
+        "speaker": speaker,
     }
-    counts = pd.DataFrame(found["confusion"], found["classes"], found["classes"], dtype=float)
+    counts = pd.DataFrame(found["confusion"], run["classes"], run["classes"], dtype=float)
     for name, score in metrics.SCORES.items():  # a run that is older than a score has none stored
         row[name] = 100 * (found[name] if name in found else score(counts))
     totals = counts.sum(axis=1)
@@ -62,5 +86,14 @@ def _row(result):
     if "neutral" in shares:
         row |= {f"{name}_as_neutral": shares.loc[name, "neutral"] for name in shares.index if name != "neutral"}
     seconds = result.provenance.get("seconds")
-    row |= {"parameters": found.get("parameters", np.nan), "seconds": sum(seconds.values()) if seconds else np.nan}
-    return row | {"run": config.run_id}
+    row |= {"parameters": run.get("parameters", np.nan), "seconds": sum(seconds.values()) if seconds else np.nan}
+    return row | {"held_out": _held_out(run), "run": config.run_id}
+
+
+def _held_out(run):
+    """Name the speakers whom a run's training did not hear."""
+    if "test_speaker" in run:
+        names = {run["test_speaker"], run.get("validation_speaker", run["test_speaker"])}
+    else:
+        names = {*run["test_speakers"], *run["validation_speakers"]}
+    return ", ".join(sorted(names))

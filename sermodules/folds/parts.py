@@ -82,14 +82,14 @@ def split(config, table=None):
     Raises
     ------
     CorpusError, ProtocolError
-        If the corpus is missing, or the fold does not exist, or ``config.gender`` needs what a speaker's gender is not.
+        If the corpus is missing, or the fold does not exist or cannot be made, or ``config.gender`` needs what a speaker's
+        gender is not.
     """
     if table is None:
         table = corpora.load(**config.reading)
     gender.check(config.gender, table)
-    fold = protocol.fold(table, config.fold, config.validation)
-    speakers = {"train": fold.train, "validation": [fold.validation], "test": [fold.test]}
-    tables = {name: table[table["speaker"].isin(who)] for name, who in speakers.items()}
+    fold = protocol.fold(table, config.fold, **config.division)
+    tables = {name: table[table["speaker"].isin(getattr(fold, name))] for name in PARTS}
     return table, fold, corpora.classes(table), tables
 
 

@@ -213,7 +213,7 @@ class Checkpoint(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        """Predict the validation speaker; keep the weights if they are the best so far; stop if they have not been for long."""
+        """Score the validation part; keep the weights if they are the best so far; stop if they have not been for long."""
         network = self.model  # Keras brings its weights up to date here, which JAX keeps elsewhere
         self.method.end_epoch(self.data)
         predictions, loss = predict(self.method, self.data.validation, self.data.classes, self.config.pooling)
@@ -296,8 +296,8 @@ PREVIOUS = Previous()
 def train(network, minibatches, steps, checkpoint, previous=None):
     """Train a network epoch by epoch and leave it with the weights that the checkpoint chose.
 
-    Two runs whose folds have the same training speakers, as those of session partners have, train the same network and
-    differ in who chooses the epoch and who is tested. So the epochs of the last training are kept in `previous`, and a run
+    Two runs whose folds have the same training speakers, as those of partners have (speakers or groups), train the same network
+    and differ in who chooses the epoch and who is tested. So the epochs of the last training are kept in `previous`, and a run
     that would repeat them goes through them again without computing them. Its result has the same bytes.
 
     Parameters
@@ -334,7 +334,7 @@ def train(network, minibatches, steps, checkpoint, previous=None):
     recorder = known or _Training(key)
     reused, done, began = recorder.seconds, len(recorder.epochs), time.perf_counter()
     if not known or (done < config.epochs and not network.stop_training):
-        if known:  # it was ended early by its own validation speaker
+        if known:  # it was ended early by its own validation speakers
             network.optimizer.build(network.trainable_variables)
             for variable, value in zip(network.optimizer.variables, known.optimizer, strict=True):
                 variable.assign(value)
@@ -373,7 +373,7 @@ class NetworkMethod(Method):
         """Train the network and leave it with the weights of its best epoch; see `Method.fit`.
 
         Cross-entropy is minimised by the configuration's optimizer (Nadam: Adam with Nesterov momentum, beta_1 = 0.9). After
-        each epoch the validation speaker is predicted; the epoch with the best validation UAR is kept.
+        each epoch the validation speakers are predicted; the epoch with the best UAR over all their utterances is kept.
         """
         began = time.perf_counter()
         drawn, steps = self.minibatches(data, config)

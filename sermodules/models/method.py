@@ -257,10 +257,12 @@ def without_epochs(method, data, config, began):
     Returns
     -------
     Fitted
-        With one row of history.
+        With one row of history. Without validation speakers its scores of them are NaN.
     """
     _, loss = predict(method, data.train, data.classes, config.pooling)
-    predictions, val_loss = predict(method, data.validation, data.classes, config.pooling)
-    scores = metrics.summarise(predictions["true"], predictions["predicted"], data.classes)
-    row = {"epoch": 1, "loss": loss, "val_loss": val_loss, "val_uar": scores["uar"], "val_wa": scores["wa"]}
+    row = {"epoch": 1, "loss": loss, "val_loss": np.nan, "val_uar": np.nan, "val_wa": np.nan}
+    if len(data.validation.labels):
+        predictions, val_loss = predict(method, data.validation, data.classes, config.pooling)
+        scores = metrics.summarise(predictions["true"], predictions["predicted"], data.classes)
+        row |= {"val_loss": val_loss, "val_uar": scores["uar"], "val_wa": scores["wa"]}
     return Fitted(pd.DataFrame([row]), 1, time.perf_counter() - began)

@@ -92,7 +92,7 @@ def plot_folds(table, ax, chance=None):
         ax.axhline(chance, color="black", linestyle=":", linewidth=1.2, label=f"chance, {chance:.2f} %")
     ax.set_xticks(positions, [str(name) for name in table.index])
     middle, half = (len(table) - 1) / 2, max(len(table), 5) / 2  # a bar of few folds stays a bar
-    ax.set(xlabel="test speaker of the fold", ylabel="UAR (%)", ylim=(0, 100), xlim=(middle - half, middle + half))
+    ax.set(xlabel="test speaker", ylabel="UAR (%)", ylim=(0, 100), xlim=(middle - half, middle + half))
     columns = max(1, min(3, 75 // max(len(str(name)) + 12 for name in table.columns)))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False)
     ax.spines[["top", "right"]].set_visible(False)

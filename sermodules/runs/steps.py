@@ -59,7 +59,7 @@ def fit(model, data, config, verbose=True, previous=PREVIOUS):
 
 
 def evaluate(model, data, config, fitted):
-    """Predict the test speaker, once, and put the run's result together.
+    """Predict the test speakers, once, and put the run's result together.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ def evaluate(model, data, config, fitted):
     predictions, _ = method.predict(model, data.test, data.classes, config.pooling)
     seconds = time.perf_counter() - began
     best = fitted.history.set_index("epoch").loc[fitted.best_epoch]
+    who, sessions = _left_out(data, config)
     scores = metrics.summarise(predictions["true"], predictions["predicted"], data.classes) | {
-        "test_speaker": data.fold.test,
-        "validation_speaker": data.fold.validation,
+        **who,
         "best_epoch": fitted.best_epoch,
-        "val_uar": float(best["val_uar"]),
+        **({"val_uar": float(best["val_uar"])} if data.fold.validation else {}),
         "parameters": int(model.parameters()["parameters"].sum()),
         **data.notes,
     }
@@ -89,11 +89,23 @@ def evaluate(model, data, config, fitted):
         "corpus_digest": data.corpus_digest,
         "utterances": {name: len(getattr(data, name).table) for name in ("train", "validation", "test")},
         "segments": {name: len(getattr(data, name).segments) for name in ("train", "validation", "test")},
-        "test_session": str(data.test.table["session"].iloc[0]),
+        **sessions,
         "seconds": {"fit": round(fitted.seconds, 3), "predict": round(seconds, 3)},
         "reused_seconds": round(fitted.reused, 3),
     }
     return store.RunResult(config, predictions, fitted.history, scores, made)
+
+
+def _left_out(data, config):
+    """Name who was tested and who validated, and in which session: of one speaker left out as text, otherwise a list."""
+    fold, sessions = (
+        data.fold,
+        dict(zip(data.test.table["speaker"], data.test.table["session"].astype(str), strict=True)),
+    )
+    if config.split == "speakers" and not config.groups:
+        (test,), (validation,) = fold.test, fold.validation
+        return {"test_speaker": test, "validation_speaker": validation}, {"test_session": sessions[test]}
+    return {"test_speakers": [*fold.test], "validation_speakers": [*fold.validation]}, {"test_sessions": sessions}
 
 
 def run(config, out=None, verbose=True, previous=PREVIOUS):

@@ -32,8 +32,9 @@ class RunResult:
     history : pandas.DataFrame
         One row an epoch: ``epoch, loss, val_loss, val_uar, val_wa``.
     metrics : dict
-        `sermodules.metrics.summarise` of the test utterances, and ``best_epoch``, ``val_uar``, ``test_speaker``,
-        ``validation_speaker``.
+        `sermodules.metrics.summarise` of the test utterances, of all test speakers together, and ``best_epoch``, ``val_uar``
+        (not there if nobody validated), ``test_speaker``, ``validation_speaker``. Where a fold leaves out several speakers
+        these are lists, ``test_speakers`` and ``validation_speakers``.
     provenance : dict
         Versions, commit, corpus digest, seconds, machine and backend.
     """

@@ -101,11 +101,14 @@ def run(
         for left in out.glob(".*_seed*"):
             shutil.rmtree(left, ignore_errors=True)  # what a killed driver left
         tables = _tables(missing)
+        divisions = _divisions(missing, tables)
+        for line in _describe(missing, divisions):
+            tell(line)
         digests = _prepare(missing, tables, local=not (scheduler or scheduler_file))
         count = min(len(missing), workers or max(2, _cores() // missing[0].threads))
         progress = Progress(study, missing, failed, out, tell, watch)
         with scheduling.connect(count, scheduler, scheduler_file) as client:
-            pool = scheduling.Pool(client, source, digests, _trainings(missing, tables), progress.tell)
+            pool = scheduling.Pool(client, source, digests, _trainings(missing, divisions), progress.tell)
             for config, answer in pool.compute(missing):
                 if config is not None:
                     progress.end(config, answer, _keep(config, answer, out, digests))
@@ -125,16 +128,26 @@ def _tables(missing):
     return {data_key(config): corpora.load(**config.reading) for config in missing}
 
 
-def _trainings(missing, tables):
-    """Give each missing run a key that is the same for runs that train the same network on the same speakers."""
-    folds = {}  # by what they depend on
+def _divisions(missing, tables):
+    """Return the folds of the missing runs, by what they depend on."""
+    wanted = {data_key(config, **config.division): config for config in missing}
+    return {key: protocol.folds(tables[data_key(config)], **config.division) for key, config in wanted.items()}
+
+
+def _describe(missing, divisions):
+    """Say which folds the missing runs have: a line each corpus and way of dividing it."""
+    lines = {}
     for config in missing:
-        if (key := data_key(config, validation=config.validation)) not in folds:
-            folds[key] = protocol.folds(tables[data_key(config)], config.validation)
-    speakers = {key: {fold.number: fold.train for fold in found} for key, found in folds.items()}
+        every = divisions[data_key(config, **config.division)]
+        lines[f"{words.corpus_name(config.corpus)}, {protocol.describe(every, **config.division)}"] = None
+    return list(lines)
+
+
+def _trainings(missing, divisions):
+    """Give each missing run a key that is the same for runs that train the same network on the same speakers."""
+    speakers = {key: {fold.number: fold.train for fold in every} for key, every in divisions.items()}
     return {
-        config: (config.training, speakers[data_key(config, validation=config.validation)].get(config.fold))
-        for config in missing
+        config: (config.training, speakers[data_key(config, **config.division)].get(config.fold)) for config in missing
     }
 
 

@@ -55,7 +55,9 @@ def load(path, folds=None, seeds=None, out=None):
     ConfigError
         If the file is not a study; the message names the file and every key that is wrong.
     CorpusError
-        If ``folds`` is "all" and the corpus, whose speakers are the folds, is not there.
+        If ``folds`` is "all" and the corpus, whose speakers make the folds, is not there.
+    ProtocolError
+        If the corpus cannot be divided as the settings ask.
     """
     path = Path(path)
     content = _read(path)
@@ -66,16 +68,16 @@ def load(path, folds=None, seeds=None, out=None):
     if problems := [*_problems(content, settings, grids, folds, seeds)] or [*_misplaced(settings, grids)]:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
     cells = _cells(path, settings, grids)
-    numbers = {}  # of the folds, by what they depend on
+    tables, numbers = {}, {}  # the corpora, and the numbers of the folds, by what they depend on
     for cell in cells:
-        key = data_key(cell, validation=cell.validation)
+        key = data_key(cell, **cell.division)
         if key not in numbers or out is not None:
-            numbers[key] = sorted({*numbers.get(key, []), *(_folds(cell, out) if folds == "all" else folds)})
+            numbers[key] = sorted({*numbers.get(key, []), *(_folds(cell, tables, out) if folds == "all" else folds)})
     configs = [
         cell.replace(fold=fold, seed=seed)
         for cell in dict.fromkeys(cells)  # grids may share a configuration
         for seed in seeds
-        for fold in numbers[data_key(cell, validation=cell.validation)]
+        for fold in numbers[data_key(cell, **cell.division)]
     ]
     configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
     return Study(content["name"], str(content.get("about", "")).strip(), tuple(configs))
@@ -174,12 +176,14 @@ def _numbers(values, low):
     return bool(whole) and len(set(values)) == len(values)
 
 
-def _folds(config, out=None):
-    """Return the numbers of all folds, from the corpus or, without it, from the runs that are there."""
+def _folds(config, tables, out=None):
+    """Return the numbers of all folds, from the corpus (kept in `tables`) or, without it, from the runs that are there."""
     try:
         if out is not None:
             corpora.find(config.corpus)
-        return [fold.number for fold in protocol.folds(corpora.load(**config.reading), config.validation)]
+        if (key := data_key(config)) not in tables:
+            tables[key] = corpora.load(**config.reading)
+        return [fold.number for fold in protocol.folds(tables[key], **config.division)]
     except CorpusError:
         if out is None:
             raise

@@ -4,7 +4,7 @@
 - ``runs.jsonl``: a line a run, sorted by id: ``run`` (the id), ``config``, ``metrics``, ``provenance``, ``environment`` and
   ``sha256``, the digests of the predictions.csv and history.csv in the run's own folder;
 - ``common.json``: ``environments``, the parts of the provenance that many runs share, each kept once, and ``folds`` of each
-  corpus, because a study file may just say "all";
+  corpus (and way of dividing it, if it is not a speaker a fold), because a study file may just say "all";
 - ``predictions.csv`` and ``history.csv`` of all runs; ``run`` holds the id. A class that a run does not have is empty;
 - ``SHA256SUMS``;
 - ``ATTRIBUTION.txt``, if the licence of a corpus asks for it: what must stand beside the names and labels of its recordings.
@@ -177,8 +177,15 @@ def _read(folder):
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         text = f"{type(error).__name__}: {error}"
         raise StoreError(f"{folder}: not what `sermodules study publish` writes: {text}") from error
-    configs = [config for config in study.configs if config.fold in folds.get(config.corpus, ())]
+    configs = [config for config in study.configs if config.fold in folds.get(_divided(config), ())]
     return runs, dataclasses.replace(study, configs=tuple(configs))
+
+
+def _divided(config):
+    """Name what the numbers of the folds depend on: the corpus, and how it is divided if it is not a speaker a fold."""
+    if config.split == "speakers" and not config.groups:
+        return config.corpus
+    return f"{config.corpus} groups {config.groups}" if config.groups else f"{config.corpus} split {config.split}"
 
 
 def _tables(folder):
@@ -246,8 +253,9 @@ def _wrong_scores(stored, predictions, history):
         if key in stored and not _same(stored[key], value):
             yield f"{key} is {stored[key]}, but the predictions give {value}"
     speakers = sorted({*predictions["speaker"]})
-    if "test_speaker" in stored and speakers != [stored["test_speaker"]]:
-        yield f"test_speaker is {stored['test_speaker']}, but the predictions are of {', '.join(speakers)}"
+    tested = [stored["test_speaker"]] if "test_speaker" in stored else stored.get("test_speakers", speakers)
+    if speakers != sorted(tested):
+        yield f"test_speaker is {', '.join(tested)}, but the predictions are of {', '.join(speakers)}"
     if "val_uar" in stored:
         value = float(history.set_index("epoch")["val_uar"][stored["best_epoch"]])
         if not _same(stored["val_uar"], value, _ROUNDED):
@@ -291,7 +299,7 @@ def _texts(study, runs):
     """Return the text of each file but study.yaml."""
     folds, environments, lines = {}, {}, ""
     for config in study.configs:
-        folds.setdefault(config.corpus, set()).add(config.fold)
+        folds.setdefault(_divided(config), set()).add(config.fold)
     for name, (result, digests) in runs.items():
         shared = {key: value for key, value in result.provenance.items() if key in SHARED}
         own = {key: value for key, value in result.provenance.items() if key not in SHARED}

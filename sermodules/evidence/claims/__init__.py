@@ -6,7 +6,7 @@ ledger. What the paper printed is in `paper`, how runs are compared in `statisti
 
 from sermodules.evidence.claims.entry import Claim
 from sermodules.evidence.claims.figures import Figure
-from sermodules.evidence.claims.finding import FEWEST_FOLDS, FEWEST_FOLDS_FOR_POWER, NOT_TESTED, POWER
+from sermodules.evidence.claims.finding import FEWEST_SPEAKERS, FEWEST_SPEAKERS_FOR_POWER, NOT_TESTED, POWER
 from sermodules.evidence.claims.judge import CLAIMS, COLUMNS, ledger, to_markdown
 from sermodules.evidence.statistics import CANNOT_TELL, NOT_SUPPORTED, SUPPORTED
 
@@ -14,8 +14,8 @@ __all__ = [
     "CANNOT_TELL",
     "CLAIMS",
     "COLUMNS",
-    "FEWEST_FOLDS",
-    "FEWEST_FOLDS_FOR_POWER",
+    "FEWEST_SPEAKERS",
+    "FEWEST_SPEAKERS_FOR_POWER",
     "NOT_SUPPORTED",
     "NOT_TESTED",
     "POWER",

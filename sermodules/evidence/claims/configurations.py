@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sermodules.config import METHODS
-from sermodules.evidence.claims.finding import FEWEST_FOLDS, Missing
+from sermodules.evidence.claims.finding import FEWEST_SPEAKERS, Missing
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Cell:
         return " ".join(words)
 
     def of(self, scores):
-        """Return the runs of this configuration, indexed by fold and seed."""
+        """Return the runs of this configuration, indexed by speaker and seed."""
         mine = scores["model"] == self.model
         for name in ("attention", "gender"):
             if getattr(self, name) is not None:
                 mine &= scores[name] == getattr(self, name)
-        return scores[mine].set_index(["fold", "seed"])
+        return scores[mine].set_index(["speaker", "seed"])
 
 
 MODEL1 = Cell("model1", "additive", "embedding")
@@ -67,7 +67,7 @@ def lacks(group):
     return ", ".join(reasons)
 
 
-def pairs(scores, columns, cells, on=("fold", "seed")):
+def pairs(scores, columns, cells, on=("speaker", "seed")):
     """Return the runs of each configuration that have a partner and a value in every column."""
     absent = [name for name in columns if name not in scores]
     if absent:
@@ -78,11 +78,11 @@ def pairs(scores, columns, cells, on=("fold", "seed")):
     for key in keys[1:]:
         common = common.intersection(key.unique())
     frames = [frame[key.isin(common)] for frame, key in zip(frames, keys, strict=True)]
-    folds = frames[0].index.get_level_values("fold").nunique()
-    if folds < FEWEST_FOLDS:
+    speakers = frames[0].index.get_level_values("speaker").nunique()
+    if speakers < FEWEST_SPEAKERS:
         needed = " and ".join(map(str, cells))
         same = f" with the same {' and '.join(on)}" if len(cells) > 1 else ""
-        raise Missing(f"needs runs of {needed}{same}, in at least {FEWEST_FOLDS} folds; there are {folds}")
+        raise Missing(f"needs runs of {needed}{same}, of at least {FEWEST_SPEAKERS} speakers; there are {speakers}")
     return frames
 
 
@@ -94,6 +94,6 @@ def left_out(scores, cells, frames):
     return f"{count} {'runs' if count > 1 else 'run'} left out, without a partner or a value"
 
 
-def by_fold(frame, column):
-    """Average the seeds of each fold."""
-    return frame[column].groupby("fold").mean()
+def by_speaker(frame, column):
+    """Average the seeds of each speaker."""
+    return frame[column].groupby("speaker").mean()

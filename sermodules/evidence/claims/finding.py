@@ -11,11 +11,11 @@ from sermodules.evidence.statistics import CANNOT_TELL, NOT_SUPPORTED, SUPPORTED
 #: The verdict where the runs that a claim needs are not there. The others are those of `statistics.verdict`.
 NOT_TESTED = "not tested"
 
-#: With fewer folds than this there is no verdict.
-FEWEST_FOLDS = 3
+#: With fewer speakers than this there is no verdict.
+FEWEST_SPEAKERS = 3
 
-#: With fewer folds than this the ledger does not say what could have been seen: an SD over them is too uncertain.
-FEWEST_FOLDS_FOR_POWER = 5
+#: With fewer speakers than this the ledger does not say what could have been seen: an SD over them is too uncertain.
+FEWEST_SPEAKERS_FOR_POWER = 5
 
 #: The power for which a note says what could have been seen.
 POWER = 0.8
@@ -67,7 +67,7 @@ def exact(ours, holds, note=""):
 
 
 def evidence(values):
-    """Return the mean and what `statistics.verdict` takes, for one value a fold."""
+    """Return the mean and what `statistics.verdict` takes, for one value a speaker."""
     test = statistics.corrected_t(values)
     low, high = statistics.bootstrap_interval(values)
     return {
@@ -100,7 +100,7 @@ def in_points(value, ends, what=""):
 
 
 def could_see(values, verdict, slack=0.0):
-    """Say which difference could have been seen, where one value a fold could not tell.
+    """Say which difference could have been seen, where one value a speaker could not tell.
 
     Parameters
     ----------
@@ -112,10 +112,10 @@ def could_see(values, verdict, slack=0.0):
     Returns
     -------
     str
-        Empty if the verdict could tell, or if there are too few folds to say.
+        Empty if the verdict could tell, or if there are too few speakers to say.
     """
     values = np.asarray(values)
-    if verdict != CANNOT_TELL or len(values) < FEWEST_FOLDS_FOR_POWER or np.ptp(values) <= EQUAL:
+    if verdict != CANNOT_TELL or len(values) < FEWEST_SPEAKERS_FOR_POWER or np.ptp(values) <= EQUAL:
         return ""
     size = statistics.detectable(np.std(values, ddof=1), POWER, speakers=len(values)) - slack
     return f"detectable with power {POWER:g}: {size:.1f} points"

@@ -12,7 +12,7 @@ from sermodules.evidence import paper, statistics
 from sermodules.evidence.claims.by_figures import ARITHMETIC
 from sermodules.evidence.claims.by_runs import CORPUS
 from sermodules.evidence.claims.configurations import lacks
-from sermodules.evidence.claims.finding import FEWEST_FOLDS, NOT_TESTED, Missing, untested
+from sermodules.evidence.claims.finding import FEWEST_SPEAKERS, NOT_TESTED, Missing, untested
 from sermodules.evidence.claims.rules import AS_NEUTRAL
 from sermodules.evidence.statistics import CANNOT_TELL, NOT_SUPPORTED, ROPE, SUPPORTED
 
@@ -35,8 +35,8 @@ def ledger(scores=None):
     Parameters
     ----------
     scores : pandas.DataFrame, optional
-        One row a run, as `scores.from_results` makes it: `COLUMNS`, and those of ``settings``, ``recall_<class>``,
-        ``<class>_as_neutral`` and ``run`` that are there. Percentages. Without any run only the paper's own
+        One row a run and test speaker, as `scores.from_results` makes it: `COLUMNS`, and those of ``settings``,
+        ``recall_<class>``, ``<class>_as_neutral`` and ``run`` that are there. Percentages. Without any run only the paper's own
         figures are judged.
 
     Returns
@@ -49,17 +49,17 @@ def ledger(scores=None):
         - ``scope``: what the verdict speaks of; ``compared``: for a claim on a corpus, what is taken from what;
         - ``ours``: text with the interval; ``value``: the number in it, if it is one difference between two configurations;
           ``low, high``: the interval that the verdict looks at (NaN if there is none). For
-          one value a fold it is the smallest that holds the 95 % intervals of the corrected t-test and of the bootstrap over
+          one value a speaker it is the smallest that holds the 95 % intervals of the corrected t-test and of the bootstrap over
           speakers. For a figure of Table 1 it is that of ours less the paper's, speaker by speaker;
         - ``verdict``: "supported", "not supported", "cannot tell at this power" (see `statistics.verdict`) or "not tested";
-        - ``runs``: how many runs, folds and which configurations it rests on; ``run_ids``: their ids, if `scores` has them;
-        - ``note``: what is missing, or what else to know: where a mean difference over five or more folds cannot tell, which
+        - ``runs``: how many runs, speakers and which configurations it rests on; ``run_ids``: their ids, if `scores` has them;
+        - ``note``: what is missing, or what else to know: where a mean difference over five or more speakers cannot tell, which
           true difference the study would have found with a power of 0.8 (`statistics.detectable`).
 
     Raises
     ------
     SermodulesError
-        If a column is missing, a run is there twice, a score is not in %, or a fold tests two speakers.
+        If a column is missing, a speaker is there twice in a configuration and seed, or a score is not in %.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def _groups(scores):
     for key, runs in scores.groupby(list(_GROUP), sort=False):
         names = runs[["model", "attention", "gender"]].astype(str).agg(", ".join, axis=1)
         for metric in ("uar", "wa"):
-            statistics.by_fold(runs.assign(configuration=names, uar=runs[metric]))  # raises what is wrong
+            statistics.by_speaker(runs.assign(configuration=names, uar=runs[metric]))  # raises what is wrong
         yield dict(zip(_GROUP, key, strict=True)), runs
 
 
@@ -148,12 +148,13 @@ def _rests_on(runs):
     names = "`" + runs["model"] + "`"
     full = names + " (" + runs["attention"].astype(str) + ", gender " + runs["gender"].astype(str) + ")"
     cells = names.where(baseline, full).drop_duplicates()
-    folds, seeds = (runs.index.get_level_values(name).nunique() for name in ("fold", "seed"))
-    return f"{len(runs)} runs, {folds} folds, {seeds} {'seeds' if seeds > 1 else 'seed'}: {', '.join(cells)}"
+    speakers, seeds = (runs.index.get_level_values(name).nunique() for name in ("speaker", "seed"))
+    count = runs["run"].nunique() if "run" in runs else len(runs)
+    return f"{count} runs, {speakers} speakers, {seeds} {'seeds' if seeds > 1 else 'seed'}: {', '.join(cells)}"
 
 
 def _ids(runs):
-    return "" if runs is None or "run" not in runs else "; ".join(runs["run"])
+    return "" if runs is None or "run" not in runs else "; ".join(runs["run"].drop_duplicates())
 
 
 # --- the ledger in Markdown
@@ -198,16 +199,16 @@ def _caption(rows, scope):
         return text
     if set(rows["kind"]) == {"arithmetic"}:
         return text + (
-            " In brackets: 95 % interval over the ten folds, of the corrected t-test and the bootstrap together, or as the note"
-            ' says. Without brackets and without "no interval" the verdict is exact arithmetic on what is printed: it says'
+            " In brackets: 95 % interval over the ten speakers, of the corrected t-test and the bootstrap together, or as the"
+            ' note says. Without brackets and without "no interval" the verdict is exact arithmetic on what is printed: it says'
             " nothing about other speakers."
         )
     return text + (
-        " Reported: measured on IEMOCAP. Ours: mean over the folds, each the mean of its seeds; in brackets the 95 % interval"
-        " over the speakers (corrected t-test and bootstrap together; for a ratio of SDs, that for normal scores). A figure of"
-        " Table 1 is compared speaker by speaker, and the interval is that of ours less the paper's. Points are"
+        " Reported: measured on IEMOCAP. Ours: mean over the speakers, each the mean of its seeds; in brackets the 95 %"
+        " interval over the speakers (corrected t-test and bootstrap together; for a ratio of SDs, that for normal scores). A"
+        " figure of Table 1 is compared speaker by speaker, and the interval is that of ours less the paper's. Points are"
         f" points of %. Each claim is judged by itself. A difference below {ROPE:g} point counts as none. With fewer than"
-        f" {FEWEST_FOLDS} folds nothing is judged."
+        f" {FEWEST_SPEAKERS} speakers nothing is judged."
     )
 
 

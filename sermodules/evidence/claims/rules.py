@@ -1,7 +1,7 @@
 """The kinds of rules by which runs decide a claim.
 
 A rule has ``decide(scores)``, which returns a `Found` or raises `Missing`, and ``compared``, what is taken from what, in words.
-The unit of inference is the speaker: the seeds of a fold are averaged first. Only `SeedRange` judges over draws of the weights.
+The unit of inference is the speaker, whose seeds are averaged first. Only `SeedRange` judges over draws of the weights.
 """
 
 import abc
@@ -14,10 +14,10 @@ import pandas as pd
 from scipy import integrate, stats
 
 from sermodules.evidence import paper, statistics
-from sermodules.evidence.claims.configurations import Cell, by_fold, lacks, left_out, pairs
+from sermodules.evidence.claims.configurations import Cell, by_speaker, lacks, left_out, pairs
 from sermodules.evidence.claims.finding import (
     EQUAL,
-    FEWEST_FOLDS,
+    FEWEST_SPEAKERS,
     Found,
     Missing,
     could_see,
@@ -65,7 +65,7 @@ class Difference(Rule):
 
     `least` and `most` are those of `statistics.verdict`. `sign` is -1 if a loss is claimed. `slack` is added before the
     verdict, for a claim of "at least as good". `on` says by what runs are paired: a baseline shares no draw of weights with
-    a network, so by fold only.
+    a network, so by speaker only.
     """
 
     plus: Cell
@@ -75,7 +75,7 @@ class Difference(Rule):
     most: float | None = None
     sign: int = 1
     slack: float = 0.0
-    on: tuple = ("fold", "seed")
+    on: tuple = ("speaker", "seed")
 
     @property
     def compared(self):
@@ -85,7 +85,7 @@ class Difference(Rule):
     def decide(self, scores):
         """Judge the runs, as `Rule.decide` says."""
         plus, minus = pairs(scores, self.columns, (self.plus, self.minus), self.on)
-        values = sum(by_fold(plus, name) - by_fold(minus, name) for name in self.columns) / len(self.columns)
+        values = sum(by_speaker(plus, name) - by_speaker(minus, name) for name in self.columns) / len(self.columns)
         verdict = self._verdict(values)
         found = evidence(values)
         ends = interval(found)
@@ -104,7 +104,7 @@ class Difference(Rule):
 
 @dataclass(frozen=True)
 class Replicated(Rule):
-    """A mean over the folds, or the first configuration less the second, less what Table 1 prints for the same speakers."""
+    """A mean over the speakers, or the first configuration less the second, less what Table 1 prints for the same speakers."""
 
     cells: tuple
     metric: str
@@ -118,8 +118,8 @@ class Replicated(Rule):
         """Judge the runs, as `Rule.decide` says."""
         frames = pairs(scores, (self.metric,), self.cells)
         printed = paper.by_speaker()
-        ours = _first_less_second([by_fold(frame, self.metric) for frame in frames])
-        values = ours - self._theirs(printed, frames[0]["speaker"].groupby("fold").first())
+        ours = _first_less_second([by_speaker(frame, self.metric) for frame in frames])
+        values = ours - self._theirs(printed, ours.index.to_series())
         found = evidence(values)
         ends = interval(found)
         verdict = _agreement(ends)
@@ -134,7 +134,7 @@ class Replicated(Rule):
         return Found(f"{mean}: {text}", *ends, verdict, pd.concat(frames), note)
 
     def _theirs(self, printed, speakers):
-        """Return what Table 1 prints for the speaker of each fold."""
+        """Return what Table 1 prints for each speaker."""
         if strange := sorted(set(speakers) - set(printed.index)):
             raise Missing(
                 f"needs the speakers of Table 1, {printed.index[0]} to {printed.index[-1]}; not {', '.join(strange)}"
@@ -186,7 +186,7 @@ class Within(Rule):
     def decide(self, scores):
         """Judge the runs, as `Rule.decide` says."""
         (runs,) = pairs(scores, (self.column, *self.others), (self.cell,))
-        gaps = {name: self.sign * (by_fold(runs, self.column) - by_fold(runs, name)) for name in self.others}
+        gaps = {name: self.sign * (by_speaker(runs, self.column) - by_speaker(runs, name)) for name in self.others}
         found = _every(gaps, self.sign, self.column)
         return dataclasses.replace(found, runs=runs, note=joined(found.note, left_out(scores, (self.cell,), (runs,))))
 
@@ -230,7 +230,7 @@ def _every(gaps, sign, column):
 
 @dataclass(frozen=True)
 class Spread(Rule):
-    """The SD over the folds of one configuration over that of another."""
+    """The SD over the speakers of one configuration over that of another."""
 
     first: Cell
     second: Cell
@@ -243,7 +243,7 @@ class Spread(Rule):
     def decide(self, scores):
         """Judge the runs, as `Rule.decide` says."""
         first, second = pairs(scores, ("uar",), (self.first, self.second))
-        found = spread_ratio(by_fold(first, "uar"), by_fold(second, "uar"))
+        found = spread_ratio(by_speaker(first, "uar"), by_speaker(second, "uar"))
         note = left_out(scores, (self.first, self.second), (first, second))
         return dataclasses.replace(found, runs=pd.concat([first, second]), note=note)
 
@@ -260,7 +260,7 @@ def spread_ratio(first, second):
 
 @dataclass(frozen=True)
 class SeedRange(Rule):
-    """The range over the paper's number of seeds of the mean UAR over the folds, less the difference of two configurations.
+    """The range over the paper's number of seeds of the mean UAR over the speakers, less the difference of two configurations.
 
     The difference is that of the same runs; of runs with the paper's network on IEMOCAP it is `reported`, the paper's. The
     claim is about draws of the weights, so the draw is the unit, on these speakers. The interval is that of the mean range
@@ -287,13 +287,13 @@ class SeedRange(Rule):
             gap, whose = self.reported, "the paper's models differ"
         else:
             gap, whose = abs(float((grids[0] - grids[1]).mean(axis=None))), "the two models differ in the same runs"
-        folds, seeds = grids[0].shape
+        speakers, seeds = grids[0].shape
         found, low, high = mean_range(grids[0].mean())
         ends = (low - gap, high - gap)
         keys = pd.MultiIndex.from_product([grids[0].index, grids[0].columns])
         runs = pd.concat([frame[frame.index.isin(keys)] for frame in frames])
         note = joined(
-            f"range of the mean over {folds} folds {found:.2f} points over {seeds} seeds; {whose} by {gap:.2f}",
+            f"range of the mean over {speakers} speakers {found:.2f} points over {seeds} seeds; {whose} by {gap:.2f}",
             "the interval is over draws of the weights on these speakers, the difference taken as it is",
             left_out(scores, cells, [runs]),
         )
@@ -310,15 +310,15 @@ def _beyond(found, ends):
 
 
 def _grid_of_seeds(frame):
-    """Return UAR, a row a fold and a column a seed: the paper's number of seeds, those with most folds, without gaps."""
+    """Return UAR, a row a speaker and a column a seed: the paper's number of seeds, those with most speakers, without gaps."""
     grid = frame["uar"].unstack("seed")
     seeds = grid.count().sort_values(ascending=False, kind="stable").index[: paper.SEEDS]
     grid = grid[sorted(seeds)].dropna()
-    if len(seeds) < paper.SEEDS or len(grid) < FEWEST_FOLDS:
+    if len(seeds) < paper.SEEDS or len(grid) < FEWEST_SPEAKERS:
         cell = ", ".join(frame[["model", "attention", "gender"]].astype(str).iloc[0])
         raise Missing(
-            f"needs {paper.SEEDS} seeds that share at least {FEWEST_FOLDS} folds, of {cell}; there are {len(seeds)} seeds"
-            f" and {len(grid)} such folds"
+            f"needs {paper.SEEDS} seeds that share at least {FEWEST_SPEAKERS} speakers, of {cell}; there are {len(seeds)} seeds"
+            f" and {len(grid)} such speakers"
         )
     return grid
 

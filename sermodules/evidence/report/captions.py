@@ -10,10 +10,10 @@ from sermodules.evidence.report.wording import NONE, counted, plural, span
 
 #: Above the table of comparisons.
 COMPARISONS = (
-    "Difference: UAR minus that of the reference, in points, paired over folds and seeds, mean over the folds. Interval and p:"
-    f" {100 * statistics.LEVEL:.0f} % interval and p-value of the corrected resampled t-test over the speakers; p (Holm): after"
-    " Holm's correction for the rows with the same corpus and preset. Sign flip and Wilcoxon: p-values of the secondary tests,"
-    " not corrected. Worse, same, better: probabilities (%) of the Bayesian correlated t-test; less than"
+    "Difference: UAR minus that of the reference, in points, paired over speakers and seeds, mean over the speakers. Interval"
+    f" and p: {100 * statistics.LEVEL:.0f} % interval and p-value of the corrected resampled t-test over the speakers; p"
+    " (Holm): after Holm's correction for the rows with the same corpus and preset. Sign flip and Wilcoxon: p-values of the"
+    " secondary tests, not corrected. Worse, same, better: probabilities (%) of the Bayesian correlated t-test; less than"
     f" {statistics.ROPE:g} point either way counts as the same."
 )
 
@@ -26,7 +26,7 @@ LEDGER = (
 #: Where runs are missing.
 INCOMPLETE = (
     "**The study is incomplete.** All that follows is of the runs that are there; means over"
-    " different folds are not comparable. Missing:"
+    " different speakers are not comparable. Missing:"
 )
 
 
@@ -34,7 +34,10 @@ INCOMPLETE = (
 
 
 def circumstances(configurations):
-    """Say what all configurations have in common: corpus, preset, other settings, how many folds and seeds."""
+    """Say what all configurations have in common: corpus, preset, other settings, how many folds and seeds.
+
+    Where folds test several speakers, also how many, and who validated.
+    """
     cells = [c.config for c in configurations]
     corpora = sorted({words.corpus_name(cell.corpus) for cell in cells})
     presets = sorted({cell.preset for cell in cells})
@@ -42,10 +45,37 @@ def circumstances(configurations):
         f"{'corpus' if len(corpora) == 1 else 'corpora'} {_quoted(corpora)}",
         f"{plural('preset', len(presets) > 1)} {_quoted(presets)}",
         *_common_settings(cells),
-        counted([len(c.folds) for c in configurations], "fold"),
-        counted([n for c in configurations for n in c.folds["seeds"]], "seed"),
+        counted([c.folds for c in configurations], "fold") + _left_out(configurations),
+        counted([n for c in configurations for n in c.speakers["seeds"]], "seed"),
     ]
     return ", ".join(parts)
+
+
+def _left_out(configurations):
+    """Say how many speakers a fold tests, where it is not one, and who validates."""
+    if not any(shared(c) for c in configurations):
+        return ""
+    size = counted([n for c in configurations for n in c.sizes], "speaker")
+    people = counted([len(c.speakers) for c in configurations], "speaker")
+    names = {"part": "the part `validation`", "partner": "the paired fold", "next": "another fold"}
+    who = {names["part" if c.config.split == "part" else c.config.validation] for c in configurations if shared(c)}
+    return f" of {size} ({people} in all; {' or '.join(sorted(who))} validates, with the UAR over all its utterances)"
+
+
+def shared(configuration):
+    """Tell whether one training tested several speakers at a time."""
+    return max(configuration.sizes) > 1
+
+
+def dependence(configurations):
+    """Warn, where a training tested several speakers at a time, that the intervals take them as independent."""
+    if not any(shared(c) for c in configurations):
+        return ""
+    return (
+        "**One training tested several speakers at a time.** Intervals and tests below take speakers as independent. What a"
+        " training draws (its weights, its order) moves all of its speakers together, so the intervals are too narrow, and more"
+        " speakers do not mend that: more seeds do. `scores.csv` names in `held_out` who shares a training."
+    )
 
 
 def _quoted(names):
@@ -115,15 +145,15 @@ def table1(configurations, ours):
     """Return the caption of Table 1."""
     text = (
         f"WA (weighted accuracy, the share of all utterances) and UAR (unweighted average recall, the mean over the classes)"
-        f" in %, higher is better, on each fold's test speaker, mean over the seeds. Last row: mean over the folds."
+        f" in %, higher is better, of each test speaker, mean over the seeds. Last row: mean over the speakers."
         f" Ours: {ours}. Reported: the paper's Table 1, measured on IEMOCAP"
     )
-    if all(is_papers_layout(c.folds) for c in configurations):
-        text += "; its last row is over its own ten folds."
+    if all(is_papers_layout(c.speakers) for c in configurations):
+        text += "; its last row is over its own ten speakers."
     else:
         text += ", which tested other speakers: only its last row."
     lacking = {
-        f"{row.speaker} has no {row.lacking}" for c in configurations for row in c.folds.itertuples() if row.lacking
+        f"{row.speaker} has no {row.lacking}" for c in configurations for row in c.speakers.itertuples() if row.lacking
     }
     if lacking:
         text += f" The UAR is the mean recall of the classes that the speaker has: {'; '.join(sorted(lacking))}."
@@ -135,9 +165,9 @@ def table2(configurations, ours):
     classes = {len(c.confusion) for c in configurations}
     chance = f" Uniform guessing gives {100 / classes.pop():.2f} %." if len(classes) == 1 else ""
     return (
-        f"UAR in % (higher is better), mean ± population SD over the folds, as the paper computes it; beside it the sample SD."
-        f" Ours: {ours}. Reported: the paper's Table 2, measured on IEMOCAP; the sample SD of its models is recomputed from its"
-        f" Table 1.{chance}"
+        f"UAR in % (higher is better), mean ± population SD over the speakers, as the paper computes it; beside it the sample"
+        f" SD. Ours: {ours}. Reported: the paper's Table 2, measured on IEMOCAP; the sample SD of its models is recomputed from"
+        f" its Table 1.{chance}"
     )
 
 
@@ -145,10 +175,10 @@ def confusions(number, model, configurations, ours):
     """Return the caption of Table 3 or 4; `configurations` are those of its model."""
     if not configurations:
         return f"The study has no run of {METHODS[model].name}."
-    utterances = span([int(c.folds["n"].sum()) for c in configurations])
+    utterances = span([int(c.speakers["n"].sum()) for c in configurations])
     text = (
         f"Rows: true class; columns: what it was taken for; in % of the true class. The diagonal holds the recalls (higher"
-        f" is better); elsewhere lower is better. Ours: {utterances} utterances, pooled over the folds, mean over the"
+        f" is better); elsewhere lower is better. Ours: {utterances} utterances, pooled over the speakers, mean over the"
         f" seeds; {ours}. Reported: the paper's Table {number}, measured on IEMOCAP."
     )
     if any(c.confusion.isna().any(axis=None) for c in configurations):
@@ -159,8 +189,8 @@ def confusions(number, model, configurations, ours):
 def summary(ours):
     """Return the caption of the table of all configurations."""
     return (
-        "UAR in % (higher is better): mean ± population SD over the folds; its 95 % bootstrap interval over the speakers,"
-        f" from {statistics.FEWEST_SPEAKERS} on; SD over the seeds of the mean. WA: mean over the folds. Parameters: numbers of"
-        " the model, also those drawn at random and never trained. Seconds: training and prediction of one run, mean; they"
+        "UAR in % (higher is better): mean ± population SD over the speakers; its 95 % bootstrap interval over the speakers,"
+        f" from {statistics.FEWEST_SPEAKERS} on; SD over the seeds of the mean. WA: mean over the speakers. Parameters: numbers"
+        " of the model, also those drawn at random and never trained. Seconds: training and prediction of one run, mean; they"
         f" depend on what else the machine did. Ours: {ours}."
     )

@@ -7,6 +7,7 @@ import pandas as pd
 from sermodules.config import METHODS, RunConfig, words
 from sermodules.errors import SermodulesError
 from sermodules.evidence import statistics
+from sermodules.evidence.scores import by_speaker
 
 #: The paper's own two models: the rows and columns of its tables.
 PAPERS = ("model1", "model2")
@@ -22,14 +23,17 @@ MOST_MATRICES = 4
 class Configuration:
     """The runs that differ in nothing but fold and seed.
 
-    `folds` has one row a fold, sorted: ``fold, session, speaker, gender, wa, uar`` (%, means over the seeds), ``seeds``
-    (how many), ``n`` (utterances) and ``lacking`` (classes that the speaker does not have). `confusion` is in % of the
-    true class, pooled over the folds. `standard` says that the configuration is what its model's name stands for.
+    `speakers` has one row a test speaker, sorted: ``fold`` (0 if another one in each seed), ``session, speaker, gender, wa,
+    uar`` (%, means over the seeds), ``seeds`` (how many), ``n`` (utterances) and ``lacking`` (classes that the speaker does not
+    have). `folds` is how many folds there are, `sizes` how many speakers each run tests. `confusion` is in % of the true
+    class, pooled over the speakers. `standard` says that the configuration is what its model's name stands for.
     """
 
     label: str
     config: RunConfig
-    folds: pd.DataFrame
+    speakers: pd.DataFrame
+    folds: int
+    sizes: tuple
     confusion: pd.DataFrame
     standard: bool
 
@@ -62,7 +66,9 @@ def gather(results, wanted):
         Configuration(
             label=names[each],
             config=each,
-            folds=_by_fold(runs),
+            speakers=_by_speaker(runs),
+            folds=len({run.config.fold for run in runs}),
+            sizes=tuple(len(by_speaker(run)) for run in runs),
             confusion=statistics.pooled_confusion(confusions(runs)),
             standard=not words.unusual_settings(each, shown),
         )
@@ -78,35 +84,61 @@ def of_the_paper(configurations):
 
 
 def confusions(runs):
-    """Return the confusion matrix of each run, in counts, by fold and seed."""
+    """Return the confusion matrix of each test speaker and seed, in counts."""
     return {
-        (run.config.fold, run.config.seed): pd.DataFrame(
-            run.metrics["confusion"],
+        (speaker, run.config.seed): pd.DataFrame(
+            found["confusion"],
             pd.Index(run.metrics["classes"], name="true"),
             pd.Index(run.metrics["classes"], name="predicted"),
         )
         for run in runs
+        for speaker, found in by_speaker(run).items()
     }
 
 
-def _by_fold(runs):
+def _by_speaker(runs):
     rows = pd.DataFrame(
         {
             "fold": run.config.fold,
-            "session": run.provenance.get("test_session", ""),
-            "speaker": run.metrics["test_speaker"],
-            "gender": run.predictions["gender"].iloc[0],
-            "wa": 100 * run.metrics["wa"],
-            "uar": 100 * run.metrics["uar"],
+            "session": _sessions(run).get(speaker, ""),
+            "speaker": speaker,
+            "gender": _gender(run, speaker),
+            "wa": 100 * found["wa"],
+            "uar": 100 * found["uar"],
             "seeds": run.config.seed,
-            "n": run.metrics["n"],
-            "lacking": ", ".join(name for name in run.metrics["classes"] if name not in run.metrics["covered"]),
+            "n": found["n"],
+            "lacking": ", ".join(name for name in run.metrics["classes"] if name not in found["covered"]),
         }
         for run in runs
+        for speaker, found in by_speaker(run).items()
     )
-    same = dict.fromkeys(["session", "speaker", "gender", "n", "lacking"], "first")
+    rows["fold"] = rows["speaker"].map(fold_of(rows))
+    same = dict.fromkeys(["session", "gender", "n", "lacking"], "first")
+    how = {"fold": "first", **same, "wa": "mean", "uar": "mean", "seeds": "count"}
     columns = ["fold", "session", "speaker", "gender", "wa", "uar", "seeds", "n", "lacking"]
-    return rows.groupby("fold").agg({**same, "wa": "mean", "uar": "mean", "seeds": "count"}).reset_index()[columns]
+    return rows.groupby("speaker").agg(how).reset_index().sort_values(["fold", "speaker"], ignore_index=True)[columns]
+
+
+def _sessions(run):
+    """Return the session of each test speaker."""
+    if "test_sessions" in run.provenance:
+        return run.provenance["test_sessions"]
+    return {run.metrics.get("test_speaker"): run.provenance.get("test_session", "")}
+
+
+def _gender(run, speaker):
+    mine = run.predictions
+    if "test_speaker" not in run.metrics:
+        mine = mine[mine["speaker"] == speaker]
+    return mine["gender"].iloc[0]
+
+
+def fold_of(speakers):
+    """Return the fold of each speaker, from rows of speakers and folds; 0 for all where anyone is in different ones."""
+    pairs = speakers[["speaker", "fold"]].drop_duplicates()
+    if pairs["speaker"].duplicated().any():
+        pairs = pairs.assign(fold=0).drop_duplicates()
+    return pairs.set_index("speaker")["fold"]
 
 
 # --- what is refused

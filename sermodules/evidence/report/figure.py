@@ -4,10 +4,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sermodules import plots
-from sermodules.evidence.report.cells import MOST_MATRICES, of_the_paper
+from sermodules.evidence.report.cells import MOST_MATRICES, fold_of, of_the_paper
 from sermodules.evidence.report.wording import percent
 
-_MOST_BARS = 6  # configurations whose folds are drawn side by side
+_MOST_BARS = 6  # configurations whose speakers are drawn side by side
+_MOST_SPEAKERS = 30  # of whom each has bars of its own
 
 
 def draw(configurations, summary):
@@ -29,7 +30,7 @@ def draw(configurations, summary):
     chance = 100 / max(classes) if len(classes) == 1 else None
     figure, top, below = _axes(configurations, len(matrices), max(classes))
     if _few(configurations):
-        above = _draw_folds(configurations, top, chance)
+        above = _draw_speakers(configurations, top, chance)
     else:
         plots.plot_intervals(summary, top, chance)
         above = "a point for the UAR of each configuration, with its interval"
@@ -39,7 +40,7 @@ def draw(configurations, summary):
 
 
 def _few(configurations):
-    return len(configurations) <= _MOST_BARS
+    return len(configurations) <= _MOST_BARS and max(len(c.speakers) for c in configurations) <= _MOST_SPEAKERS
 
 
 def _axes(configurations, matrices, classes):
@@ -47,8 +48,7 @@ def _axes(configurations, matrices, classes):
     columns = max(1, min(MOST_MATRICES, matrices))
     rows = -(-matrices // columns)
     size = 1.6 + 0.5 * classes
-    folds = max(len(c.folds) for c in configurations)
-    width = max(9, 0.45 * folds, size * columns)
+    width = max(9, 0.45 * max(len(c.speakers) for c in configurations) * _few(configurations), size * columns)
     height = 3.8 if _few(configurations) else 1.2 + 0.32 * len(configurations)
     figure = Figure((min(width, 24), height + (size + 0.6) * rows), layout="constrained")
     grid = figure.add_gridspec(1 + rows, columns, height_ratios=[height, *[size + 0.6] * rows])
@@ -56,26 +56,28 @@ def _axes(configurations, matrices, classes):
     return figure, top, [figure.add_subplot(grid[1 + n // columns, n % columns]) for n in range(matrices)]
 
 
-def _draw_folds(configurations, ax, chance):
-    """Draw a bar for each fold and configuration; return what they are, in words."""
-    table = pd.concat([c.folds.set_index(["fold", "speaker"])["uar"] for c in configurations], axis=1).sort_index()
+def _draw_speakers(configurations, ax, chance):
+    """Draw a bar for each speaker and configuration; return what they are, in words."""
+    table = pd.concat([c.speakers.set_index("speaker")["uar"] for c in configurations], axis=1)
+    folds = fold_of(pd.concat([c.speakers for c in configurations]))
+    table = table.loc[sorted(table.index, key=lambda speaker: (folds[speaker], speaker))]
     table.columns = [c.label for c in configurations]
-    table.index = [f"{speaker}\nfold {fold}" for fold, speaker in table.index]
+    table.index = [f"{speaker}\nfold {folds[speaker]}" if folds[speaker] else speaker for speaker in table.index]
     plots.plot_folds(table, ax, chance)
     if len(table) > 12 or max(map(len, table.index)) > 18:
         ax.tick_params("x", rotation=90)
-    return f"bars of the UAR of each fold ({len(table)})"
+    return f"bars of the UAR of each speaker ({len(table)})"
 
 
 def _description(configurations, matrices, above):
-    means = ", ".join(f"{c.label} {c.folds['uar'].mean():.2f} %" for c in configurations)
+    means = ", ".join(f"{c.label} {c.speakers['uar'].mean():.2f} %" for c in configurations)
     recalls = "; ".join(
         f"{c.label}: " + ", ".join(f"{name} {percent(c.confusion.loc[name, name])} %" for name in c.confusion.index)
         for c in matrices
     )
     below = "each configuration" if _few(configurations) else "the paper's models"
     return (
-        f"Above, {above}; mean over the folds: {means}. Below, a confusion matrix for"
+        f"Above, {above}; mean over the speakers: {means}. Below, a confusion matrix for"
         f" {below}; recalls on the diagonal, {recalls}."
     )
 
@@ -83,12 +85,10 @@ def _description(configurations, matrices, above):
 def caption(configurations, ours):
     """Return what stands under the figure; `ours` is what `captions.circumstances` says."""
     if _few(configurations):
-        above = (
-            "UAR (%, higher is better) on each fold's test speaker, mean over the seeds; dashed: mean over the folds"
-        )
+        above = "UAR (%, higher is better) of each test speaker, mean over the seeds; dashed: mean over the speakers"
     else:
-        above = "UAR (%, higher is better) of each configuration, mean over the folds, with the 95 % interval over the speakers"
+        above = "UAR (%, higher is better) of each configuration, mean over the speakers, with its 95 % interval"
     return (
         f"Above: {above};"
-        f" dotted: guessing. Below: confusion matrices in % of the true class, pooled over the folds. Ours: {ours}."
+        f" dotted: guessing. Below: confusion matrices in % of the true class, pooled over the speakers. Ours: {ours}."
     )

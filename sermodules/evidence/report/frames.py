@@ -13,6 +13,7 @@ from sermodules.evidence.report.cells import (
     cell,
     check,
     confusions,
+    fold_of,
     gather,
     labels,
     of_the_paper,
@@ -41,10 +42,10 @@ def tables(results, study=None):
     Returns
     -------
     dict of str to pandas.DataFrame
-        ``table1`` (WA and UAR of each fold, last row the mean), ``table2`` (UAR, mean and SD over the folds), ``table3``
+        ``table1`` (WA and UAR of each speaker, last row the mean), ``table2`` (UAR, mean and SD over the speakers), ``table3``
         and ``table4`` (confusion matrices of Model 1 and Model 2, rows in % of the true class), as in the paper;
         ``configurations`` (a row each, with intervals over the speakers, parameters and seconds), ``comparisons`` (see
-        `statistics.compare`) and ``confusions`` (of every configuration, pooled and fold-averaged). Percentages as floats;
+        `statistics.compare`) and ``confusions`` (of every configuration, pooled and speaker-averaged). Percentages as floats;
         NaN where there is nothing to report.
 
     Raises
@@ -116,10 +117,13 @@ def scores(results, study=None):
     check(results)
     names = labels(results, planned(study))
     frame = from_results(results)
-    frame.insert(0, "configuration", [names[cell(result.config)] for result in results])
+    labelled = {result.config.run_id: names[cell(result.config)] for result in results}
+    frame.insert(0, "configuration", frame["run"].map(labelled))
     order = {label: number for number, label in enumerate(names.values())}
-    places = frame["configuration"].map(order)
-    return frame.assign(place=places).sort_values(["place", "fold", "seed"], ignore_index=True).drop(columns="place")
+    keys = ["place", "fold", "seed", "speaker"]
+    return (
+        frame.assign(place=frame["configuration"].map(order)).sort_values(keys, ignore_index=True).drop(columns="place")
+    )
 
 
 def make(configurations, results, runs):
@@ -136,23 +140,24 @@ def make(configurations, results, runs):
     }
 
 
-# --- Table 1: every fold
+# --- Table 1: every speaker
 
 
-def is_papers_layout(folds):
-    """Tell whether the folds test IEMOCAP's speakers, or others named as they are: a woman and a man a session."""
+def is_papers_layout(speakers):
+    """Tell whether the test speakers are IEMOCAP's speakers, or others named as they are: a woman and a man a session."""
     return all(
         re.fullmatch("Ses0[1-5][FM]", row.speaker)
         and row.session == row.speaker[:5]
         and row.gender == {"F": "female", "M": "male"}[row.speaker[5]]
-        for row in folds.itertuples()
+        for row in speakers.itertuples()
     )
 
 
 def _table1(configurations):
     keys = ["fold", "session", "speaker", "gender"]
-    folds = [c.folds.set_index(keys)[["wa", "uar"]] for c in configurations]
-    rows = pd.concat(folds, axis=1, keys=range(len(folds))).sort_index()
+    folds = fold_of(pd.concat([c.speakers for c in configurations]))
+    scored = [c.speakers.assign(fold=c.speakers["speaker"].map(folds)).set_index(keys) for c in configurations]
+    rows = pd.concat([each[["wa", "uar"]] for each in scored], axis=1, keys=range(len(scored))).sort_index()
     people = rows.index.to_frame(index=False)
     reported = _reported1(people)
     found = {}  # title of a column to its values, the last one the mean
@@ -166,7 +171,7 @@ def _table1(configurations):
             for key in ("wa", "uar"):
                 values, mean = reported[f"{model}_{key}"], paper.TABLE1_MEAN[f"{model}_{key}"]
                 found[f"{record.name} {key.upper()}, reported"] = [*values, mean]
-    people = people.astype(str).rename(columns=str.capitalize)
+    people = people.assign(fold=people["fold"].replace(0, NONE)).astype(str).rename(columns=str.capitalize)
     people.loc[len(people)] = ["mean", "", "", ""]
     if not people["Session"].any():
         people = people.drop(columns="Session")
@@ -178,7 +183,7 @@ def _table1(configurations):
 
 
 def _reported1(people):
-    """Return the rows of the paper's Table 1 for these folds; NaN if the folds are not those of the paper."""
+    """Return the rows of the paper's Table 1 for these speakers; NaN if they are not those of the paper."""
     if not is_papers_layout(people):
         return pd.DataFrame(np.nan, people.index, paper.TABLE1.columns)
     session = people["session"].str[-1].astype(int)
@@ -193,10 +198,10 @@ def _table2(configurations):
     for line in paper.TABLE2.itertuples():
         known = line.model in PAPERS
         sample = paper.TABLE1[f"{line.model}_uar"].std(ddof=1) if known else np.nan
-        folds, seeds = ("10", "5") if known else (NONE, NONE)
+        speakers, seeds = ("10", "5") if known else (NONE, NONE)
         method = f"{line.method}, reported"
         as_printed[method] = line.printed
-        rows.append([method, line.uar, line.sd, sample, folds, seeds, "IEMOCAP"])
+        rows.append([method, line.uar, line.sd, sample, speakers, seeds, "IEMOCAP"])
         rows += [_line2(c) for c in configurations if METHODS[c.config.model].line == line.method]
     score, spread, sample = (in_percent(title) for title in ("UAR", "Population SD", "Sample SD"))
 
@@ -204,12 +209,12 @@ def _table2(configurations):
         return as_printed[method] if method in as_printed else mean_and_sd(mean, sd)
 
     return Table(
-        pd.DataFrame(rows, columns=["Method", score, spread, sample, "Folds", "Seeds", "Corpus"]),
+        pd.DataFrame(rows, columns=["Method", score, spread, sample, "Speakers", "Seeds", "Corpus"]),
         (
             text_column("Method"),
             Column("UAR", ("Method", score, spread), uar),
             percent_column("Sample SD"),
-            count_column("Folds"),
+            count_column("Speakers"),
             count_column("Seeds"),
             text_column("Corpus"),
         ),
@@ -217,9 +222,9 @@ def _table2(configurations):
 
 
 def _line2(configuration):
-    uar, corpus = configuration.folds["uar"], words.corpus_name(configuration.config.corpus)
+    uar, corpus = configuration.speakers["uar"], words.corpus_name(configuration.config.corpus)
     spread = uar.std(ddof=0) if len(uar) > 1 else np.nan
-    seeds = span(configuration.folds["seeds"])
+    seeds = span(configuration.speakers["seeds"])
     return [configuration.label, uar.mean(), spread, uar.std(ddof=1), f"{len(uar)}", seeds, corpus]
 
 
@@ -241,11 +246,11 @@ def _confusions(configurations, model):
 
 
 def _all_confusions(configurations, results):
-    """Return the confusion matrices of all configurations, pooled and fold-averaged, in one long table."""
+    """Return the confusion matrices of all configurations, pooled and speaker-averaged, in one long table."""
     frames = []
     for c in configurations:
         mine = confusions([result for result in results if cell(result.config) == c.config])
-        for matrix in (statistics.pooled_confusion(mine), statistics.fold_averaged_confusion(mine)):
+        for matrix in (statistics.pooled_confusion(mine), statistics.speaker_averaged_confusion(mine)):
             frame = _long(matrix)
             frame.insert(0, "Configuration", c.label)
             frame.insert(1, "Kind", matrix.attrs["kind"])
@@ -268,24 +273,24 @@ def beside(matrix, reported):
 
 def _summary(configurations, runs):
     """Return a row a configuration: scores with their spread and interval, size and time."""
-    # A configuration is described by itself, so those with other folds may stand in one table.
+    # A configuration is described by itself, so those with other speakers may stand in one table.
     parts = [statistics.summary(part) for _, part in runs.groupby("configuration", sort=False)]
     more = runs.groupby("configuration")[["parameters", "seconds"]].mean()
-    wa = {c.label: c.folds["wa"].mean() for c in configurations}
+    wa = {c.label: c.speakers["wa"].mean() for c in configurations}
     found = pd.concat(parts).set_index("configuration").join(more)
     found = found.loc[[c.label for c in configurations]].reset_index()
     frame = pd.DataFrame(
         {
             "Configuration": found["configuration"],
             in_percent("UAR"): found["mean"],
-            in_percent("Population SD"): found["sd_population"].where(found["folds"] > 1),
+            in_percent("Population SD"): found["sd_population"].where(found["speakers"] > 1),
             in_percent("Low"): found["low"],
             in_percent("High"): found["high"],
             in_percent("Seed SD"): found["sd_seeds"],
             in_percent("WA"): found["configuration"].map(wa),
             "Parameters": found["parameters"],
             "Seconds": found["seconds"],
-            "Folds": found["folds"],
+            "Speakers": found["speakers"],
             "Seeds": found["seeds"],
             "Corpus": [words.corpus_name(c.config.corpus) for c in configurations],
         }
@@ -300,7 +305,7 @@ def _summary(configurations, runs):
             percent_column("WA"),
             Column("Parameters", ("Parameters",), whole),
             Column("Seconds", ("Seconds",), whole),
-            count_column("Folds"),
+            count_column("Speakers"),
             count_column("Seeds"),
             text_column("Corpus"),
         ),
@@ -332,6 +337,6 @@ def _comparisons(configurations, runs):
             Column("Worse", ("worse",), share),
             Column("Same", ("same",), share),
             Column("Better", ("better",), share),
-            Column("Folds", ("folds",)),
+            Column("Speakers", ("speakers",)),
         ),
     )

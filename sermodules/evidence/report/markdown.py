@@ -40,7 +40,8 @@ def document(name, about, results, configurations, tables, alt, missing, ledger)
     blocks += [
         captions.unstable(results),
         captions.caution(configurations),
-        "## Table 1: every fold",
+        captions.dependence(configurations),
+        "## Table 1: every speaker",
         captions.table1(configurations, ours),
         _last_row_bold(tables["table1"]),
         "## Table 2: the comparison",

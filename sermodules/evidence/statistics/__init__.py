@@ -2,23 +2,25 @@
 
 Numbers in, numbers out: nothing here reads runs, knows what the paper claims or writes a sentence of the report.
 
-A study is a grid of runs: folds (one test speaker each) x seeds x configurations. Every function of the grid takes
-`scores`, a pandas.DataFrame with one row a run and the columns ``configuration`` (str), ``fold`` (int), ``speaker``
-(str, the test speaker), ``seed`` (int) and ``uar`` (float, %).
+A study is a grid of runs: folds x seeds x configurations. A fold tests one speaker or several. Every function of the grid
+takes `scores`, a pandas.DataFrame with one row a run and test speaker and the columns ``configuration`` (str), ``fold`` (int),
+``speaker`` (str, the test speaker), ``seed`` (int) and ``uar`` (float, %).
 
-The unit of all inference is the speaker. Seeds are averaged within a fold first, so 10 folds x 5 seeds are ten values,
-never fifty. Differences are in points of UAR: the other configuration minus the reference.
+The unit of all inference is the speaker. The seeds of a speaker are averaged first, so 10 speakers x 5 seeds are ten values,
+never fifty. Where a fold tests several speakers, they are taken as independent of each other, although one training tested
+them all; the column ``held_out`` of `sermodules.evidence.scores` names the trainings. Differences
+are in points of UAR: the other configuration minus the reference.
 
 The corrected t-test is the primary test. The sign-flip test, Wilcoxon's test, the Bayesian test and the mixed model
 stand beside it and decide nothing.
 """
 
 from sermodules.evidence.statistics.comparison import compare
-from sermodules.evidence.statistics.confusions import fold_averaged_confusion, pooled_confusion
+from sermodules.evidence.statistics.confusions import pooled_confusion, speaker_averaged_confusion
 from sermodules.evidence.statistics.levels import ALPHA, LEVEL, ROPE
 from sermodules.evidence.statistics.mixed import mixed_model
 from sermodules.evidence.statistics.planning import Spread, detectable, power, spread
-from sermodules.evidence.statistics.table import COLUMNS, FEWEST_SPEAKERS, by_fold, paired_differences, summary
+from sermodules.evidence.statistics.table import COLUMNS, FEWEST_SPEAKERS, by_speaker, paired_differences, summary
 from sermodules.evidence.statistics.tests import (
     CorrectedT,
     Probabilities,
@@ -55,7 +57,7 @@ __all__ = [
     "Spread",
     "bayesian_correlated_t",
     "bootstrap_interval",
-    "by_fold",
+    "by_speaker",
     "chance_to_decide",
     "clustered_t",
     "compare",
@@ -63,13 +65,13 @@ __all__ = [
     "corrected_t",
     "coverage",
     "detectable",
-    "fold_averaged_confusion",
     "mixed_model",
     "paired_differences",
     "pooled_confusion",
     "power",
     "sign_flip",
     "simulated",
+    "speaker_averaged_confusion",
     "spread",
     "summary",
     "verdict",

@@ -5,7 +5,7 @@ import pandas as pd
 
 from sermodules.errors import SermodulesError
 from sermodules.evidence.statistics.levels import EQUAL, ROPE
-from sermodules.evidence.statistics.table import check, configurations, folds_of, run_differences
+from sermodules.evidence.statistics.table import check, configurations, run_differences, speakers_of
 from sermodules.evidence.statistics.tests import (
     CorrectedT,
     Probabilities,
@@ -18,14 +18,14 @@ from sermodules.evidence.statistics.tests import (
 
 
 def compare(scores, reference, others=None, rope=ROPE, correlation=None, seed=0):
-    """Compare configurations with a reference, paired over folds and seeds.
+    """Compare configurations with a reference, paired over speakers and seeds.
 
     See chapter "How sure can we be?".
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        One row a run.
+        One row a run and test speaker.
     reference : str or float
         A configuration, or a fixed UAR (%) such as that of guessing.
     others : list of str, optional
@@ -34,7 +34,7 @@ def compare(scores, reference, others=None, rope=ROPE, correlation=None, seed=0)
     rope : float
         Region of practical equivalence (points).
     correlation : float, optional
-        Of two folds, as in `corrected_t`.
+        Of two speakers, as in `corrected_t`.
     seed : int
         Of the bootstrap.
 
@@ -43,17 +43,17 @@ def compare(scores, reference, others=None, rope=ROPE, correlation=None, seed=0)
     pandas.DataFrame
         One row a comparison:
 
-        - ``configuration``, ``reference``; ``difference``: the mean over the folds (points);
+        - ``configuration``, ``reference``; ``difference``: the mean over the speakers (points);
         - ``low``, ``high``, ``p``: 95 % interval and p-value of the corrected t-test, the primary test;
         - ``p_holm``: that p-value after Holm's correction over the rows of this table (Holm 1979, "A simple
           sequentially rejective multiple test procedure"). A comparison without a p-value counts too;
         - ``bootstrap_low``, ``bootstrap_high``: 95 % bootstrap interval over speakers;
         - ``p_sign_flip``, ``p_wilcoxon``: secondary tests, not corrected for anything;
         - ``worse``, ``same``, ``better``: probabilities of the Bayesian correlated t-test;
-        - ``folds`` that have a pair of runs, ``folds_better`` of them with a difference above 0; ``seeds``: the fewest
-          pairs in a fold; ``pairs`` of runs in all; ``unpaired``: runs left out because they have no partner.
+        - ``speakers`` who have a pair of runs, ``speakers_better`` of them with a difference above 0; ``seeds``: the fewest
+          pairs of a speaker; ``pairs`` in all; ``unpaired``: rows left out because they have no partner.
 
-        NaN where fewer than two folds have a pair, or all differences are equal.
+        NaN where fewer than two speakers have a pair, or all differences are equal.
 
     Raises
     ------
@@ -88,8 +88,8 @@ def compare(scores, reference, others=None, rope=ROPE, correlation=None, seed=0)
 def _comparison(scores, reference, other, rope, correlation, seed):
     """Return a row of `compare`, but for ``p_holm``, which takes all rows."""
     runs = run_differences(scores, reference, other)
-    folds = folds_of(runs)
-    values = folds["difference"]
+    speakers = speakers_of(runs)
+    values = speakers["difference"]
     enough = len(values) > 1
     test = corrected_t(values, correlation) if enough else CorrectedT(values.mean(), *[np.nan] * 5)
     posterior = bayesian_correlated_t(values, rope, correlation) if enough else Probabilities(*[np.nan] * 3)
@@ -110,9 +110,9 @@ def _comparison(scores, reference, other, rope, correlation, seed):
         "worse": posterior.worse,
         "same": posterior.same,
         "better": posterior.better,
-        "folds": len(folds),
-        "folds_better": int((values > EQUAL).sum()),
-        "seeds": int(folds["seeds"].min()) if len(folds) else 0,
+        "speakers": len(speakers),
+        "speakers_better": int((values > EQUAL).sum()),
+        "seeds": int(speakers["seeds"].min()) if len(speakers) else 0,
         "pairs": len(runs),
         "unpaired": int(involved.sum()) - partners * len(runs),
     }

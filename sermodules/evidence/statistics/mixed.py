@@ -29,7 +29,7 @@ def mixed_model(scores, reference=None):
     Parameters
     ----------
     scores : pandas.DataFrame
-        One row a run; runs may be missing.
+        One row a run and test speaker; some may be missing.
     reference : str, optional
         A configuration; the first unless given.
 
@@ -43,7 +43,7 @@ def mixed_model(scores, reference=None):
     Raises
     ------
     SermodulesError
-        As `by_fold`; also if there are not two configurations, speakers and seeds.
+        As `by_speaker`; also if there are not two configurations, speakers and seeds.
 
     Examples
     --------

@@ -31,7 +31,7 @@ class Spread:
 def spread(scores, reference, other):
     """Split the spread of a paired difference into speakers and seeds.
 
-    One-way analysis of variance: the variance within folds is due to the seeds; what the variance between fold means
+    One-way analysis of variance: the variance within speakers is due to the seeds; what the variance between their means
     has more than that explains is due to the speakers (0 if it has less).
 
     See chapter "How sure can we be?".
@@ -39,7 +39,7 @@ def spread(scores, reference, other):
     Parameters
     ----------
     scores : pandas.DataFrame
-        One row a run.
+        One row a run and test speaker.
     reference : str or float
         A configuration, or a fixed UAR (%).
     other : str
@@ -52,7 +52,7 @@ def spread(scores, reference, other):
     Raises
     ------
     SermodulesError
-        As `paired_differences`; also if there are not two folds, or no fold has two seeds.
+        As `paired_differences`; also if there are not two speakers, or nobody has two seeds.
 
     Examples
     --------
@@ -66,11 +66,11 @@ def spread(scores, reference, other):
     >>> round(parts.speakers, 2), round(parts.seeds, 2), round(parts.of_folds(100), 2)
     (1.0, 1.41, 1.01)
     """
-    groups = run_differences(scores, reference, other).groupby("fold")
+    groups = run_differences(scores, reference, other).groupby("speaker", sort=False)
     counts = groups.count()
     if len(counts) < 2 or counts.max() < 2:
         raise SermodulesError(
-            f"{other!r} and {reference!r} share {len(counts)} fold(s), each with at most {counts.max() if len(counts) else 0} "
+            f"{other!r} and {reference!r} share {len(counts)} speaker(s), with at most {counts.max() if len(counts) else 0} "
             "seed(s): to tell speakers from seeds, two of each are needed"
         )
     within = float((groups.var(ddof=1) * (counts - 1)).sum() / (counts - 1).sum())

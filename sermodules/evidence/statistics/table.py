@@ -1,4 +1,4 @@
-"""The table of scores: what it must hold, one value a fold, each configuration described by itself."""
+"""The table of scores: what it must hold, one value a speaker, each configuration described by itself."""
 
 import numpy as np
 import pandas as pd
@@ -25,18 +25,15 @@ def check(scores):
         raise SermodulesError(f"{len(bad)} UAR(s) are not between 0 and 100 %, the first in {_cell(bad.iloc[0])}")
     if 0 < scores["uar"].max() <= 1:
         raise SermodulesError("all UARs are at most 1: they look like shares. Multiply them by 100.")
-    twice = scores[scores.duplicated(["configuration", "fold", "seed"])]
+    twice = scores[scores.duplicated(["configuration", "speaker", "seed"])]
     if len(twice):
-        raise SermodulesError(f"scores hold a run twice: {_cell(twice.iloc[0])}. Keep one of its rows.")
-    pairs = scores[["fold", "speaker"]].drop_duplicates()
-    torn = pairs[pairs.duplicated("fold", keep=False) | pairs.duplicated("speaker", keep=False)]
-    if len(torn):
-        found = ", ".join(f"fold {row.fold} with {row.speaker}" for row in torn.itertuples())
-        raise SermodulesError(f"a fold must test one speaker, and the same in every configuration; found {found}")
+        raise SermodulesError(
+            f"scores hold a speaker of a configuration and seed twice: {_cell(twice.iloc[0])}. Keep one of the rows."
+        )
 
 
 def _cell(row):
-    return f"{row['configuration']}, fold {row['fold']}, seed {row['seed']}"
+    return f"{row['configuration']}, fold {row['fold']}, speaker {row['speaker']}, seed {row['seed']}"
 
 
 def configurations(scores):
@@ -51,27 +48,35 @@ def known(scores, name):
         raise SermodulesError(f"no configuration {name!r} in the scores: there are {', '.join(map(repr, names))}")
 
 
-def by_fold(scores):
-    """Average the seeds within each fold.
+def in_order(scores):
+    """Return the speakers in the order of their folds, or of their names where anyone is in different folds."""
+    pairs = scores[["fold", "speaker"]].drop_duplicates()
+    by = ["speaker"] if pairs["speaker"].duplicated().any() else ["fold", "speaker"]
+    return pairs.sort_values(by)["speaker"].drop_duplicates().tolist()
+
+
+def by_speaker(scores):
+    """Average the seeds of each speaker.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        One row a run.
+        One row a run and test speaker.
 
     Returns
     -------
-    pandas.DataFrame, shape (folds, configurations)
-        UAR (%). Folds are sorted, configurations in order of first appearance; NaN where a configuration has no run.
+    pandas.DataFrame, shape (speakers, configurations)
+        UAR (%). In the order of the folds, or of the names where seeds have other groups, configurations in order of first
+        appearance; NaN where a configuration has no run.
 
     Raises
     ------
     SermodulesError
-        If a column is missing, a run is there twice, a UAR is not in %, or a fold tests two speakers.
+        If a column is missing, a speaker is there twice in a configuration and seed, or a UAR is not in %.
     """
     check(scores)
-    means = scores.groupby(["fold", "configuration"])["uar"].mean().unstack()
-    return means[configurations(scores)].sort_index()
+    means = scores.groupby(["speaker", "configuration"])["uar"].mean().unstack()
+    return means.loc[in_order(scores), configurations(scores)]
 
 
 def summary(scores, seed=0):
@@ -82,7 +87,7 @@ def summary(scores, seed=0):
     Parameters
     ----------
     scores : pandas.DataFrame
-        One row a run.
+        One row a run and test speaker.
     seed : int
         Of the bootstrap.
 
@@ -91,20 +96,20 @@ def summary(scores, seed=0):
     pandas.DataFrame
         One row a configuration, in order of first appearance:
 
-        - ``configuration``; ``mean`` UAR over the folds (%), each fold the mean of its seeds;
-        - ``sd_population`` and ``sd_sample``: SD over the folds, divided by n and by n - 1. The paper's ± is the first;
-        - ``sd_seeds``: sample SD over the seeds of the mean over the folds: how much the headline figure moves when
-          everything is run again. Only seeds that have all of the configuration's folds;
-        - ``sd_within``: root mean square over the folds of the sample SD over the seeds: how much one run moves;
+        - ``configuration``; ``mean`` UAR over the speakers (%), each the mean of its seeds;
+        - ``sd_population`` and ``sd_sample``: SD over the speakers, divided by n and by n - 1. The paper's ± is the first;
+        - ``sd_seeds``: sample SD over the seeds of the mean over the speakers: how much the headline figure moves when
+          everything is run again. Only seeds that have all of the configuration's speakers;
+        - ``sd_within``: root mean square over the speakers of the sample SD over the seeds: how much one run moves;
         - ``low``, ``high``: 95 % bootstrap interval of the mean over speakers;
-        - ``folds``, ``seeds``, ``runs``: how many there are.
+        - ``speakers``, ``seeds``, ``rows``: how many there are. A row is a run where a fold tests one speaker.
 
-        NaN where there are too few folds or seeds.
+        NaN where there are too few speakers or seeds.
 
     Raises
     ------
     SermodulesError
-        As `by_fold`.
+        As `by_speaker`.
 
     Examples
     --------
@@ -118,41 +123,41 @@ def summary(scores, seed=0):
        mean  sd_population  sd_sample  sd_seeds  low  high
     0  63.0            1.0       1.41      1.41  NaN   NaN
     """
-    means = by_fold(scores)
+    means = by_speaker(scores)
     rows = []
     for name, runs in scores.groupby("configuration", sort=False):
-        folds = means[name].dropna()
-        low, high = bootstrap_interval(folds, seed) if len(folds) >= FEWEST_SPEAKERS else (np.nan, np.nan)
-        grid = runs.pivot(index="fold", columns="seed", values="uar")
+        values = means[name].dropna()
+        low, high = bootstrap_interval(values, seed) if len(values) >= FEWEST_SPEAKERS else (np.nan, np.nan)
+        grid = runs.pivot(index="speaker", columns="seed", values="uar")
         rows.append(
             {
                 "configuration": name,
-                "mean": folds.mean(),
-                "sd_population": folds.std(ddof=0),
-                "sd_sample": folds.std(ddof=1),
+                "mean": values.mean(),
+                "sd_population": values.std(ddof=0),
+                "sd_sample": values.std(ddof=1),
                 "sd_seeds": grid.dropna(axis="columns").mean().std(ddof=1),
                 "sd_within": np.sqrt(grid.var(axis="columns", ddof=1).mean()),
                 "low": low,
                 "high": high,
-                "folds": len(folds),
+                "speakers": len(values),
                 "seeds": grid.shape[1],
-                "runs": len(runs),
+                "rows": len(runs),
             }
         )
     return pd.DataFrame(rows)
 
 
 def paired_differences(scores, reference, other):
-    """Subtract the reference from another configuration, run by run, then average the seeds within each fold.
+    """Subtract the reference from another configuration, speaker by speaker and seed by seed, then average the seeds.
 
-    A run has a partner if the other configuration has the same fold and seed. Runs without one are left out.
+    A row has a partner if the other configuration has the same speaker and seed. Rows without one are left out.
 
     See chapter "How sure can we be?".
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        One row a run.
+        One row a run and test speaker.
     reference : str or float
         A configuration, or a fixed UAR (%) such as that of guessing.
     other : str
@@ -161,13 +166,13 @@ def paired_differences(scores, reference, other):
     Returns
     -------
     pandas.DataFrame
-        One row a fold that has at least one pair: ``fold, speaker, difference`` (points, the mean over the seeds) and
-        ``seeds`` (pairs in this fold).
+        One row a speaker who has at least one pair: ``speaker, difference`` (points, the mean over the seeds) and ``seeds``
+        (pairs of this speaker).
 
     Raises
     ------
     SermodulesError
-        As `by_fold`; also if a configuration is not there, or both are the same.
+        As `by_speaker`; also if a configuration is not there, or both are the same.
 
     Examples
     --------
@@ -178,26 +183,28 @@ def paired_differences(scores, reference, other):
     >>> rows = [("old", 1, "F1", 1, 50), ("old", 1, "F1", 2, 54), ("new", 1, "F1", 1, 60), ("new", 1, "F1", 2, 56)]
     >>> scores = pd.DataFrame(rows, columns=statistics.COLUMNS)
     >>> statistics.paired_differences(scores, "old", "new")
-       fold speaker  difference  seeds
-    0     1      F1         6.0      2
+      speaker  difference  seeds
+    0      F1         6.0      2
     """
-    return folds_of(run_differences(scores, reference, other))
+    return speakers_of(run_differences(scores, reference, other))
 
 
 def run_differences(scores, reference, other):
-    """Return a Series of differences (points), indexed by fold, speaker and seed."""
+    """Return a Series of differences (points), indexed by speaker and seed."""
     check(scores)
     known(scores, other)
     if reference == other:
         raise SermodulesError(f"cannot compare {other!r} with itself: choose another reference")
-    runs = scores.pivot(index=["fold", "speaker", "seed"], columns="configuration", values="uar")
+    runs = scores.pivot(index=["speaker", "seed"], columns="configuration", values="uar")
+    places = {speaker: place for place, speaker in enumerate(in_order(scores))}
+    runs = runs.loc[sorted(runs.index, key=lambda key: (places[key[0]], key[1]))]
     if isinstance(reference, str):
         known(scores, reference)
         return (runs[other] - runs[reference]).dropna()
     return (runs[other] - float(reference)).dropna()
 
 
-def folds_of(differences):
-    """Average the differences of runs over the seeds: return the rows of `paired_differences`."""
-    folds = differences.groupby(["fold", "speaker"]).agg(["mean", "count"]).reset_index()
-    return folds.rename(columns={"mean": "difference", "count": "seeds"})
+def speakers_of(differences):
+    """Average the differences over the seeds: return the rows of `paired_differences`."""
+    speakers = differences.groupby("speaker", sort=False).agg(["mean", "count"]).reset_index()
+    return speakers.rename(columns={"mean": "difference", "count": "seeds"})

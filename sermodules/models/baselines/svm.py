@@ -105,10 +105,13 @@ class _FunctionalsSvm(Method):
         self.machine.fit(_float64(data.train), data.train.labels)
         fitted = without_epochs(self, data, config, began)
         if verbose:
-            print(
-                f"{len(self.machine[-1].support_)} support vectors of {len(data.train.labels)} training utterances  "
-                f"validation UAR {100 * fitted.history['val_uar'].iloc[0]:.1f} %"
+            seen = (
+                f"  validation UAR {100 * fitted.history['val_uar'].iloc[0]:.1f} %"
+                if len(data.validation.labels)
+                else ""
             )
+            count = len(self.machine[-1].support_)
+            print(f"{count} support vectors of {len(data.train.labels)} training utterances{seen}")
         return fitted
 
     def logits(self, part):
