@@ -19,8 +19,8 @@ COMPARISONS = (
 
 #: Where not all runs were computed with the same.
 ORIGINS = (
-    "Numbers of runs by what they were computed with: code (its digest), backend, and whatever else differs. An altered notebook,"
-    " or a run that was stored by hand, is named."
+    "Numbers of runs by what they were computed with: code (its digest), backend, and whatever else differs. An altered"
+    " notebook, or a run that was stored by hand, is named."
 )
 
 #: Above the claims ledger.
