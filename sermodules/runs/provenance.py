@@ -129,14 +129,9 @@ def _version(package):
         return None
 
 
-def _backend():
-    """Return the backend as Keras runs it, or as it will: this package sets the variable."""
-    keras = sys.modules.get("keras")
-    return keras.backend.backend() if keras else os.environ["KERAS_BACKEND"]
-
-
-def _computing(packages):
-    backend = _backend()
+def _computing(packages, keras=None):
+    """Return the facts of a record that are compared: of the Keras that is given, else of one that a new process imports."""
+    backend = keras.backend.backend() if keras else os.environ["KERAS_BACKEND"]  # which this package sets
     names = ["sermodules", *BACKENDS.get(backend, (backend,)), *PACKAGES, *packages]
     versions = {name: version for name in names if (version := _version(name))}
     return {
@@ -169,7 +164,7 @@ def collect(*packages):
         "commit": _COMMIT,
         "code": code_digest(),
         "uncommitted_changes": _CHANGED,
-        **_computing(packages),
+        **_computing(packages, sys.modules.get("keras")),
         "machine": {
             "system": platform.system(),
             "processor": processor,
@@ -186,7 +181,7 @@ def identity(provenance=None, packages=()):
     Parameters
     ----------
     provenance : dict, optional
-        Of a run; this process unless given.
+        Of a run; unless given, what a process computes with that this one starts.
     packages : iterable of str
         As in `collect`, for this process.
 

@@ -15,7 +15,7 @@ from concurrent import futures
 from contextlib import contextmanager
 from pathlib import Path
 
-from sermodules.errors import StudyError
+from sermodules.errors import StoreError, StudyError
 from sermodules.study import worker
 
 GONE = "the scheduler is gone. Finished runs are kept: start the scheduler and its workers, then the study again."
@@ -42,7 +42,12 @@ class Machine:
         self.folder, self._names = folder, [f"{number} of this machine" for number in range(1, count + 1)]
         self._driver = uuid.uuid4().hex
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise StoreError(
+                f"cannot write runs to {folder.parent}: {error}. Choose another folder with --out."
+            ) from error
 
     def there(self):
         """Return the names of the workers."""

@@ -107,11 +107,12 @@ def run(
         failed = {} if retry_failed else {config: text for config in missing if (text := _error(config, out))}
         if failed:
             tell(f"{len(failed)} failed before and are left out: --retry-failed does them again")
+        finished = set(study.configs) - set(missing)
         missing = [config for config in missing if config not in failed]
         if not missing:
             return failed
         packages = _packages(missing)
-        _check_origins(study, out, packages, mix, tell)
+        _check_origins(finished, out, packages, mix, tell)
         for left in out.glob(".*_seed*"):
             shutil.rmtree(left, ignore_errors=True)  # what a killed driver left
         tables = _tables(missing)
@@ -155,14 +156,14 @@ def _packages(missing):
     return sorted({name for config in missing for name in METHODS[config.model].needs})
 
 
-def _records(study, out):
-    """Return the provenance of each finished run."""
-    return {config: store.load(folder).provenance for config, folder in done(study, out).items()}
+def _records(configs, out):
+    """Return the provenance of finished runs, which have been verified."""
+    return {config: json.loads((out / config.run_id / "provenance.json").read_text("utf-8")) for config in configs}
 
 
-def _check_origins(study, out, packages, mix, tell):
+def _check_origins(finished, out, packages, mix, tell):
     """Refuse to go on if finished runs were computed with something else than what is here now."""
-    now, records = provenance.identity(packages=packages), _records(study, out)
+    now, records = provenance.identity(packages=packages), _records(finished, out)
     others = [record for record in records.values() if provenance.differences(provenance.identity(record), now)]
     if not others:
         return
@@ -179,7 +180,7 @@ def _without_others(study, missing, out, tell):
     now = provenance.identity(packages=_packages(study.configs))
     others = [
         config
-        for config, record in _records(study, out).items()
+        for config, record in _records(set(study.configs) - set(missing), out).items()
         if provenance.differences(provenance.identity(record), now) or record.get("notebook_altered")
     ]
     _set_aside(others, out, "other")

@@ -123,13 +123,8 @@ def do(settings, key, parent, notebook=None, watched=contextlib.nullcontext):
         can do no run; ``ends``, why the study cannot go on.
     """
     began, config = time.perf_counter(), RunConfig(**settings)
-    runner = _RUNNERS.get(key)
-    if runner is None or runner.threads != config.threads or runner.process.poll() is not None:
-        stop(*key)
-        runner = _RUNNERS[key] = Runner(config.threads)
-        if key[1] in _ENDED:  # meanwhile
-            stop(*key)
     try:
+        runner = _runner(key, config.threads)
         with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder, watched(runner):
             answer = runner.run(config, folder, notebook)
             files = _files(Path(folder), config)
@@ -144,6 +139,17 @@ def do(settings, key, parent, notebook=None, watched=contextlib.nullcontext):
     if answer.pop("machine", False):
         return {"unfit": f"{answer['error']}. Runs are staged in {parent}"}
     return answer | {"files": files, "seconds": time.perf_counter() - began}
+
+
+def _runner(key, threads):
+    """Return the process of a worker and a driver, a new one where there is none or it cannot go on."""
+    runner = _RUNNERS.get(key)
+    if runner is None or runner.threads != threads or runner.process.poll() is not None:
+        stop(*key)
+        runner = _RUNNERS[key] = Runner(threads)
+        if key[1] in _ENDED:  # meanwhile
+            stop(*key)
+    return runner
 
 
 def _files(folder, config):
