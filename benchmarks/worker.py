@@ -225,6 +225,7 @@ def study_worker(turns, configs):
 def provenance(turns):
     """Say what a run would write of this machine and environment."""
     from sermodules import runs
+    from sermodules.models import backend  # noqa: F401 - it sees the accelerators
 
     turns.say(runs.provenance.collect())
 

@@ -10,9 +10,10 @@ from sermodules.paths import code_digest
 
 __version__ = "0.1.0"
 
-# TensorFlow reads these when it is first imported, so this is the one place that may set them.
+# TensorFlow and Keras read these when they are first imported, so this is the one place that may set them.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"  # and not what a person's keras.json says
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes may share a GPU
 
 code_digest()  # now, so that it is that of the code which this process imports

@@ -133,13 +133,15 @@ def _study_options(command):
 )
 @click.option("--retry-failed", is_flag=True, help="Do runs again that failed before.")
 @click.option("--redo", is_flag=True, help="Set damaged runs aside in OUT/damaged and do them again.")
+@click.option("--mix", is_flag=True, help="Go on with other code, backend or versions than those of finished runs.")
+@click.option("--redo-other", is_flag=True, help="Set these aside in OUT/other and do them again.")
 def study_run(file, out, folds, seeds, **options):
     """Do the runs of a study that are missing."""
     from tqdm import tqdm
 
     from sermodules.study import driver, grid
 
-    plan = grid.load(file, folds, seeds)
+    plan, command = grid.load(file, folds, seeds), shlex.join(["sermodules", *sys.argv[1:]])
     with tqdm(total=len(plan.configs), unit="run", disable=None, leave=False, file=sys.stdout) as bar:
 
         def watch(state):
@@ -152,8 +154,10 @@ def study_run(file, out, folds, seeds, **options):
 
         try:
             failed = driver.run(plan, out, tell=tell, watch=watch, **options)
+        except driver.Mixture as error:
+            ways = f"Go on with what is here now:\n  {command} --mix\nDo the others again:\n  {command} --redo-other"
+            raise SermodulesError(f"{error}\n{ways}") from error
         except KeyboardInterrupt:
-            command = shlex.join(["sermodules", *sys.argv[1:]])
             click.echo(f"\nStopped. Finished runs are kept. Go on with: {command}", err=True)
             sys.exit(130)
     if failed:
@@ -180,8 +184,10 @@ def study_status(file, out, folds, seeds, verify):
         for name in state["running"]:
             click.echo(f"  now: {name}")
     if verify:
-        problems = driver.verify(plan, out)
+        problems, notes = driver.verify(plan, out), driver.notes(plan, out)
         click.echo("\n".join(problems) or "Every file of every finished run is what was written.")
+        for note in notes:
+            click.echo(f"Note: {note}")
         sys.exit(1 if problems else 0)
 
 
@@ -224,7 +230,7 @@ def study_publish(file, out, folder, replace):
     """Put the finished runs of a study into one folder of few text files, beside those that it holds already."""
     from sermodules import corpora
     from sermodules.paths import project_root, runs_root
-    from sermodules.study import grid, published
+    from sermodules.study import grid, origins, published
 
     plan = grid.load(file)
     folder = (folder or project_root() / "results" / plan.name).expanduser().resolve()
@@ -236,6 +242,8 @@ def study_publish(file, out, folder, replace):
         )
     added = published.publish(plan, file, out or runs_root(), folder, replace)
     click.echo(f"{folder}: {len(added)} runs added; {_extent(folder)}")
+    for line in origins.lines(published.load(folder)):
+        click.echo(f"  {line}")
 
 
 @study.command("verify")

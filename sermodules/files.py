@@ -69,10 +69,30 @@ def staging(parent, name):
     """
     folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
     try:
-        folder.chmod(0o755)
+        with contextlib.suppress(OSError):  # a disk that knows no rights, such as a share or a drive of Windows
+            folder.chmod(0o755)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def copy(source, target, leave_out=()):
+    """Copy the files below a folder into another one. Rights and times stay behind: some disks refuse to set them.
+
+    Parameters
+    ----------
+    source, target : pathlib.Path
+        Folders that are there.
+    leave_out : iterable of str
+        Names of files that are not copied.
+    """
+    for path in source.rglob("*"):
+        to = target / path.relative_to(source)
+        if path.is_dir():
+            to.mkdir(parents=True, exist_ok=True)
+        elif path.name not in leave_out:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to)
 
 
 def remove_staging(parent, name):

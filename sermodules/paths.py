@@ -78,15 +78,24 @@ def cache_root():
 
 
 @functools.cache
-def code_digest():
-    """Return the SHA-256 of the package's source files: equal digests, equal code, whatever the commit says.
+def sources():
+    """Return the package's source files, bytes by relative path, as they were when this process imported the package.
 
-    It is that of the files as they were when this process imported the package: what is changed later is not what computes.
-    Hidden files and folders, such as an editor's, do not count.
+    What is changed later is not what computes. Hidden files and folders, such as an editor's, do not count.
     """
-    package, total = Path(__file__).parent, hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package)
-        if not any(part.startswith(".") for part in name.parts):
-            total.update(f"{name.as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    package = Path(__file__).parent
+    names = [(path.relative_to(package), path) for path in sorted(package.rglob("*.py"))]
+    return {
+        name.as_posix(): path.read_bytes()
+        for name, path in names
+        if not any(part.startswith(".") for part in name.parts)
+    }
+
+
+@functools.cache
+def code_digest():
+    """Return the SHA-256 of `sources`: equal digests, equal files, whatever the commit says."""
+    total = hashlib.sha256()
+    for name, source in sources().items():
+        total.update(f"{name} {hashlib.sha256(source).hexdigest()}\n".encode())
     return total.hexdigest()

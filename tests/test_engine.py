@@ -24,7 +24,7 @@ from conftest import write_tones
 from sermodules import files, runs, study
 from sermodules.errors import ConfigError, SermodulesError, StoreError, StudyError
 from sermodules.runs import store
-from sermodules.study import progress, published, scheduling
+from sermodules.study import crew, progress, published, scheduling, worker
 
 ROOT = Path(__file__).parents[1]
 TINY = {"preset": "smoke", "width": 1 / 64, "conv_layers": 1, "epochs": 1, "gender": "none"}
@@ -267,7 +267,7 @@ def test_killed_worker_of_a_cluster(tmp_path, tones):
         told, errors = running.communicate(timeout=240)
         assert running.returncode == 0, told + errors
         assert only_runs(plan, out) and len(study.done(plan, out)) == 20
-        assert told.count("is not used: KERAS_BACKEND is jax, here it is tensorflow") == 1
+        assert told.count("is not used: backend is jax, here it is tensorflow") == 1
 
 
 def in_progress(out, done=0):
@@ -292,7 +292,7 @@ def test_scheduler_that_dies(tmp_path, tones):
             _, errors = running.communicate(timeout=60)
             assert time.monotonic() - began < 30
             assert running.returncode == 1 and "Traceback" not in errors
-            assert errors.strip() == "Error: " + scheduling._GONE
+            assert errors.strip() == "Error: " + crew.GONE
             _, alive = psutil.wait_procs(below, timeout=30)
             assert not alive  # the worker gives up as well
         assert list(study.done(plan, out)) == [plan.configs[0]]
@@ -349,22 +349,25 @@ def test_a_process_that_gets_no_more_orders_ends():
 
 
 def test_waiting_for_workers_is_said_once(monkeypatch):
-    class Client:
-        status, there = "running", {}
+    class Crew:
+        workers = frozenset()
 
-        def nthreads(self):
-            return self.there
+        def there(self):
+            return set(self.workers)
 
-        def submit(self, *arguments, **options):
-            return type("Future", (), {"status": "pending"})()
+        def probe(self, *arguments):
+            return None
+
+        def outcome(self, future):
+            return None
 
     lines = []
-    client = Client()
-    pool = scheduling.Pool(client, None, [], {}, lines.append)
+    crew = Crew()
+    pool = scheduling.Pool(crew, None, (), {}, lines.append)
     pool._look()
     pool._look()
     assert lines == ["no worker is there: waiting for one"]
-    client.there = {"tcp://1": 1}
+    crew.workers = {"tcp://1"}
     pool._look()
     assert len(lines) == 1
     monkeypatch.setattr(scheduling, "UNANSWERED", -1)
@@ -377,16 +380,14 @@ def test_no_scheduler_and_no_fit_worker(tmp_path, tones, monkeypatch):
     plan = study.load(write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1]))
     with pytest.raises(StudyError, match=r"no Dask scheduler answers at .*none\.json"):
         study.run(plan, tmp_path / "runs", scheduler_file=tmp_path / "none.json", tell=lambda line: None)
-    monkeypatch.setattr(scheduling, "probe", lambda expected, digests: ["keras is 1, here it is 2"])
+    monkeypatch.setattr(worker, "probe", lambda *demands: ["keras is 1, here it is 2"])
     with pytest.raises(StudyError, match=r"(?s)no worker can do this study.*keras is 1, here it is 2"):
         study.run(plan, tmp_path / "runs", tell=lambda line: None)
 
 
 def test_a_worker_without_the_corpus_or_with_another_one_says_so(tmp_path, tones):
     reading = {"name": tones, "emotions": "four", "merge_excited": False, "scripted": False}
-    told = scheduling.probe(
-        scheduling.environment(), [(reading, "other"), (reading | {"name": "table:/none.csv"}, "x")]
-    )
+    told = worker.probe(worker.environment(), [(reading, "other"), (reading | {"name": "table:/none.csv"}, "x")])
     assert (
         len(told) == 2 and "has other recordings or labels" in told[0] and "lacks the corpus table:/none.csv" in told[1]
     )

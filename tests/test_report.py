@@ -333,8 +333,8 @@ def test_the_files_of_a_report(tmp_path, monkeypatch):
     folder = tmp_path / "deep" / "report"
     text = report.write(results, folder, study)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "claims.csv", "comparisons.csv", "configurations.csv", "confusions.csv", "report.md", "report.png", "scores.csv",
-        "table1.csv", "table2.csv", "table3.csv", "table4.csv",
+        "claims.csv", "comparisons.csv", "configurations.csv", "confusions.csv", "origins.csv", "report.md", "report.png",
+        "scores.csv", "table1.csv", "table2.csv", "table3.csv", "table4.csv",
     ]  # fmt: skip
     assert (folder / "report.md").read_text(encoding="utf-8") == text
     table = pd.read_csv(folder / "table1.csv")

@@ -136,8 +136,13 @@ def test_files_from_elsewhere_are_written_as_a_run(tmp_path):
     files = {path.name: path.read_bytes() for path in staged.iterdir()} | {"run.ipynb": b"{}", "strange": b"x"}
     folder = store.write(files, config, tmp_path / "runs")
     assert store.is_done(folder) and (folder / "run.ipynb").is_file() and not (folder / "strange").exists()
-    (folder / "run.ipynb").write_text("[]")
-    assert any("run.ipynb" in problem for problem in store.verify(folder))
+    (folder / "run.ipynb").write_text("[]")  # it is there to be read, and proves nothing
+    assert store.is_done(folder) and store.verify(folder) == [] and store.load(folder).config == config
+    assert [line.partition(": ")[2] for line in store.notes(folder)] == [
+        "run.ipynb is not what was written (nothing else is)"
+    ]
+    (folder / "run.ipynb").unlink()
+    assert store.is_done(folder) and "run.ipynb is missing" in store.notes(folder)[0]
     with pytest.raises(StoreError, match="another run"):
         store.write(files, config.replace(seed=99), tmp_path / "runs")
     del files["history.csv"]

@@ -9,7 +9,7 @@ from sermodules.folds.gender import INPUT
 from sermodules.folds.parts import PARTS, FoldData, Part, class_indices, split
 from sermodules.folds.segments import FRAMES
 from sermodules.models.attention import ATTENTIONS
-from sermodules.models.backend import keras, use_threads
+from sermodules.models.backend import begin, keras
 from sermodules.models.epochs import NetworkMethod, in_batches, minibatches, selection, undersampled, weights
 from sermodules.models.fused import FusedLeakyReLU, FusedLSTM
 from sermodules.models.normalisation import NORMALISATIONS
@@ -110,8 +110,7 @@ def network(config, classes):
     >>> network.output.shape
     (None, 4)
     """
-    use_threads(config.threads)
-    keras.utils.set_random_seed(config.seed)
+    begin(config)
     keras.config.set_dtype_policy(config.precision)
     try:
         inputs = {"log_mel": keras.Input((FRAMES, BANDS, CHANNELS), name="log_mel", dtype="float32")}

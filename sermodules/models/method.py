@@ -11,7 +11,7 @@ import pandas as pd
 from sermodules import metrics
 from sermodules.config import METHODS
 from sermodules.folds import segments
-from sermodules.models.backend import keras, use_threads
+from sermodules.models.backend import begin
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,7 @@ def build(config, classes):
     >>> models.build(RunConfig.create(model="majority"), 4)
     <sermodules.models.baselines.chance.Majority object at 0x...>
     """
-    use_threads(config.threads)
-    keras.utils.set_random_seed(config.seed)
+    begin(config)
     return resolve(config.model)(config, classes)
 
 

@@ -1,6 +1,7 @@
 """One run, from a `RunConfig` to a `RunResult`, and where it is kept.
 
-`steps` does it, `provenance` says with what, `store` writes its folder whole or not at all. Nothing here knows of other runs.
+`steps` does it, `provenance` says with what (`variables`: under which environment variables; `notebook`: by which notebook),
+`store` writes its folder whole or not at all. Nothing here knows of other runs.
 """
 
 import lazy_loader

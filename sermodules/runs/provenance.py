@@ -1,16 +1,45 @@
-"""With what, when and on what machine a run was computed."""
+"""With what, when and on what machine a run was computed, and whether two runs were computed with the same.
 
+`identity` is what can change a number and is not a setting of the run: the code, the backend, the packages between a recording
+and a prediction, and the environment variables of `variables`. It is compared when a study goes on and when a worker joins, and
+counted by reports. The processor can change last digits, too. It is recorded, and never compared.
+"""
+
+import ast
 import datetime
+import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 
 import joblib
 
-from sermodules.models.backend import keras
-from sermodules.paths import code_digest, project_root
+from sermodules.paths import code_digest, project_root, sources
+from sermodules.runs import variables
+
+#: What stands between a recording and a prediction, besides the backend.
+PACKAGES = (
+    "keras",
+    "numpy",
+    "scipy",
+    "numba",
+    "librosa",
+    "soxr",
+    "soundfile",
+    "praat-parselmouth",
+    "scikit-learn",
+    "pandas",
+)
+
+#: The packages of a backend.
+BACKENDS = {"jax": ("jax", "jaxlib")}
+
+#: The rooms that compute nothing of a run: they hand out runs, and look at their results.
+LOOKING_ON = ("study", "plots", "evidence", "__main__")
 
 
 def _git(*arguments):
@@ -49,8 +78,48 @@ def _hidden_part(file):
     return next((part for part in parts if part.startswith(".")), parts[-1])
 
 
-#: Commit and changes as they were when this process imported the package, as `sermodules.paths.code_digest` is.
+#: As they were when this process imported the package, as `sermodules.paths.code_digest` is.
 _COMMIT, _CHANGED = _checkout()
+_SETTINGS = variables.settings()
+
+
+@functools.cache
+def digest(*rooms):
+    """Return the SHA-256 of what the code of some rooms does.
+
+    Comments, docstrings, line ends and the breaking of lines do not count. Another minor version of Python gives another
+    digest.
+
+    Parameters
+    ----------
+    *rooms : str
+        Folders and files of the package; all but those of `LOOKING_ON` unless given.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    total = hashlib.sha256()
+    for name, source in sources().items():
+        room = name.partition("/")[0].removesuffix(".py")
+        if room in rooms if rooms else room not in LOOKING_ON:
+            total.update(f"{name} {hashlib.sha256(_meaning(source)).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _meaning(source):
+    """Return a Python file without comments and docstrings."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a file that nobody imports
+        return source
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(
+            node
+        ):
+            del node.body[0]
+    return ast.dump(tree).encode()
 
 
 def _version(package):
@@ -60,25 +129,42 @@ def _version(package):
         return None
 
 
-def collect():
+def _computing(packages, keras=None):
+    """Return the facts of a record that are compared: of the Keras that is given, else of one that a new process imports."""
+    backend = keras.backend.backend() if keras else os.environ["KERAS_BACKEND"]  # which this package sets
+    names = ["sermodules", *BACKENDS.get(backend, (backend,)), *PACKAGES, *packages]
+    versions = {name: version for name in names if (version := _version(name))}
+    return {
+        "computes": digest(),
+        "backend": backend,
+        "versions": {"python": platform.python_version()} | versions,
+        "settings": _SETTINGS,
+    }
+
+
+def collect(*packages):
     """Say with what, when and on what machine this process computes.
+
+    Parameters
+    ----------
+    *packages : str
+        Whose versions are wanted besides those that every run needs.
 
     Returns
     -------
     dict
-        As in ``provenance.json`` of a run: ``date`` (UTC), ``commit``, ``code`` (digest of the package),
-        ``uncommitted_changes``, ``versions``, ``backend`` and ``machine``.
+        As in ``provenance.json`` of a run: ``date`` (UTC), ``commit``, ``code`` (digest of all source files of the package),
+        ``uncommitted_changes``, ``computes`` (`digest` of the rooms that compute a run), ``backend``, ``versions``,
+        ``settings`` (see `variables.settings`) and ``machine``. Its ``accelerators`` are those that Keras sees, if this process
+        has started it.
     """
-    backend = keras.backend.backend()
-    packages = ["sermodules", "keras", backend, "numpy", "librosa", "scikit-learn", "pandas"]
     processor, kind = _processor()
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": _COMMIT,
         "code": code_digest(),
         "uncommitted_changes": _CHANGED,
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
-        "backend": backend,
+        **_computing(packages, sys.modules.get("keras")),
         "machine": {
             "system": platform.system(),
             "processor": processor,
@@ -89,9 +175,56 @@ def collect():
     }
 
 
+def identity(provenance=None, packages=()):
+    """Return all that can change a number, but for settings of the run and the processor.
+
+    Parameters
+    ----------
+    provenance : dict, optional
+        Of a run; unless given, what a process computes with that this one starts.
+    packages : iterable of str
+        As in `collect`, for this process.
+
+    Returns
+    -------
+    dict of str to str
+        ``code``, ``backend``, ``python`` (without its patch), a version for each package, and ``variables``. What the record
+        does not say is not there: runs that are older than a fact do not have it.
+
+    Examples
+    --------
+    >>> from sermodules.runs import provenance
+    >>> provenance.identity({"backend": "jax", "versions": {"python": "3.11.7", "jax": "0.10.2"}, "settings": {}})
+    {'backend': 'jax', 'python': '3.11', 'jax': '0.10.2', 'variables': 'none'}
+    """
+    record = _computing(packages) if provenance is None else provenance
+    facts = {"code": record.get("computes"), "backend": record.get("backend")}
+    versions = dict(record.get("versions") or {})
+    versions.pop("sermodules", None)  # its code is compared
+    if python := versions.pop("python", None):
+        facts["python"] = ".".join(python.split(".")[:2])
+    facts |= versions
+    if (found := record.get("settings")) is not None:
+        facts["variables"] = " ".join(f"{name}={value}" for name, value in found.items()) or "none"
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def differences(one, other):
+    """Name the facts of two identities that differ. What one of the two does not say is not compared.
+
+    Examples
+    --------
+    >>> from sermodules.runs import provenance
+    >>> provenance.differences({"backend": "jax", "numpy": "2.4.6"}, {"backend": "tensorflow", "code": "ab", "numpy": "2.4.6"})
+    ['backend']
+    """
+    return [name for name in one if name in other and one[name] != other[name]]
+
+
 def _accelerators():
     """Name the devices other than processors that the backend sees."""
-    return [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
+    keras = sys.modules.get("keras")
+    return [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")] if keras else []
 
 
 def _processor():

@@ -6,6 +6,7 @@
 import time
 
 from sermodules import metrics
+from sermodules.config import METHODS
 from sermodules.models import method
 from sermodules.models.epochs import PREVIOUS
 from sermodules.runs import provenance, store
@@ -85,7 +86,7 @@ def evaluate(model, data, config, fitted):
         "parameters": int(model.parameters()["parameters"].sum()),
         **data.notes,
     }
-    made = provenance.collect() | {
+    made = provenance.collect(*METHODS[config.model].needs) | {
         "corpus_digest": data.corpus_digest,
         "utterances": {name: len(getattr(data, name).table) for name in ("train", "validation", "test")},
         "segments": {name: len(getattr(data, name).segments) for name in ("train", "validation", "test")},

@@ -9,6 +9,7 @@ import pandas as pd
 from sermodules import files, metrics
 from sermodules.config import RunConfig
 from sermodules.errors import StoreError
+from sermodules.runs import notebook
 
 #: The files of a run, in the order in which they are listed in ``SHA256SUMS``.
 FILES = ("config.json", "metrics.json", "predictions.csv", "history.csv", "provenance.json")
@@ -52,12 +53,13 @@ class RunResult:
 
 
 def _texts(result):
+    provenance = result.provenance | notebook.marks()
     return {
         "config.json": json.dumps(result.config.record(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "metrics.json": json.dumps(result.metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "predictions.csv": result.predictions.to_csv(index=False, float_format="%.8f", lineterminator="\n"),
         "history.csv": result.history.to_csv(index=False, float_format="%.8f", lineterminator="\n"),
-        "provenance.json": json.dumps(result.provenance, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "provenance.json": json.dumps(provenance, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
 
 
@@ -167,6 +169,8 @@ def _name(staging, run_id, out):
 def verify(folder):
     """Say what is wrong with a run's folder.
 
+    Its notebook is there to be read and proves nothing, so it may be altered or missing: see `notes`.
+
     Parameters
     ----------
     folder : path
@@ -177,25 +181,42 @@ def verify(folder):
         One line a problem; empty if every file is there and has the digest that ``SHA256SUMS`` gives.
     """
     folder = Path(folder)
-    sums = folder / SUMS
-    if not sums.is_file():
+    if not (folder / SUMS).is_file():
         return [f"{folder.name}: no {SUMS}, so the run was never completed"]
-    listed, problems = {}, []
-    for line in sums.read_text(encoding="utf-8", errors="replace").splitlines():
-        digest, _, name = line.partition("  ")
-        listed[name] = digest
-    for name in FILES:
-        if name not in listed:
-            problems.append(f"{folder.name}: {SUMS} does not list {name}")
+    listed = _listed(folder)
+    problems = [f"{folder.name}: {SUMS} does not list {name}" for name in FILES if name not in listed]
     for name, digest in listed.items():
-        path = folder / name
         if name not in (*FILES, NOTEBOOK):
             problems.append(f"{folder.name}: {SUMS} lists a strange file, {name!r}")
-        elif not path.is_file():
-            problems.append(f"{folder.name}: {name} is missing")
-        elif files.sha256(path) != digest:
-            problems.append(f"{folder.name}: {name} is not what was written")
+        elif name != NOTEBOOK:
+            problems += _damage(folder, name, digest)
     return problems
+
+
+def notes(folder):
+    """Say whether a run's notebook was altered or deleted since it was written, a line each; the run is whole all the same."""
+    folder = Path(folder)
+    listed = _listed(folder) if (folder / SUMS).is_file() else {}
+    return (
+        [f"{line} (nothing else is)" for line in _damage(folder, NOTEBOOK, listed[NOTEBOOK])]
+        if NOTEBOOK in listed
+        else []
+    )
+
+
+def _listed(folder):
+    """Return the digests of a run's ``SHA256SUMS`` by name."""
+    lines = (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _damage(folder, name, digest):
+    """Yield what is wrong with a file of a run."""
+    path = folder / name
+    if not path.is_file():
+        yield f"{folder.name}: {name} is missing"
+    elif files.sha256(path) != digest:
+        yield f"{folder.name}: {name} is not what was written"
 
 
 def is_done(folder):

@@ -1,7 +1,8 @@
 """Many runs: a study file, the processes that do its runs, and their publication.
 
-`grid` reads the file, `driver` does what is missing, `scheduling` hands runs to workers, `runner` is the warm process of a
-worker, `notebook` executes the notebook of a run, `progress` counts, `published` puts finished runs into one folder.
+`grid` reads the file, `driver` does what is missing, `scheduling` hands runs to the workers of a `crew`, `worker` is what one
+of them does, `runner` its warm process, `notebook` executes the notebook of a run, `progress` counts, `origins` says which runs
+were computed with what, `published` puts finished runs into one folder.
 """
 
 import lazy_loader
@@ -10,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(  # reading a study file need
     __name__,
     submodules=["published"],
     submod_attrs={
-        "driver": ["results", "run", "verify"],
+        "driver": ["notes", "results", "run", "verify"],
         "grid": ["Study", "load"],
         "progress": ["done", "running", "status"],
     },

@@ -9,14 +9,18 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sermodules import corpora, features
-from sermodules.config import require, words
+from sermodules.config import METHODS, require, words
 from sermodules.errors import SermodulesError, StoreError, StudyError
 from sermodules.folds import protocol
 from sermodules.paths import project_root, runs_root
-from sermodules.runs import store
-from sermodules.study import scheduling
+from sermodules.runs import notebook, provenance, store
+from sermodules.study import crew, origins, scheduling
 from sermodules.study.grid import data_key
-from sermodules.study.progress import LOCK, Progress, done
+from sermodules.study.progress import LOCK, STAGED, Progress, done
+
+
+class Mixture(StudyError):
+    """Finished runs of the study were computed with something else than what is here now."""
 
 
 def results(study, out=None):
@@ -34,7 +38,7 @@ def source_notebook():
 
 def run(
     study, out=None, workers=None, *, scheduler=None, scheduler_file=None, notebooks=True, retry_failed=False, redo=False,
-    tell=print, watch=None,
+    mix=False, redo_other=False, tell=print, watch=None,
 ):  # fmt: skip
     """Do what is missing of a study.
 
@@ -50,13 +54,17 @@ def run(
         Processes at a time on this machine, each of which computes with the configuration's ``threads``; unless given, as many
         as the cores take, and at least two.
     scheduler, scheduler_file : optional
-        A running Dask cluster instead; see `scheduling.connect`.
+        A running Dask cluster instead; see `crew.cluster`.
     notebooks : bool
         Run the notebook for each run and keep it; else call `sermodules.runs.run`, which gives the same predictions.
     retry_failed : bool
         Do runs again that failed in an earlier call.
     redo : bool
         Move runs that were altered or truncated to ``damaged/`` and do them again, instead of refusing to go on.
+    mix : bool
+        Go on although finished runs were computed with other code, another backend, other versions or settings than are here.
+    redo_other : bool
+        Move these to ``other/`` and do them again, and with them the runs of an altered notebook or of one run by hand.
     tell : callable
         Takes a line of text.
     watch : callable, optional
@@ -73,9 +81,11 @@ def run(
     SermodulesError
         If the corpus, the audio, the workers or the folder of runs cannot be used, another study is running into it, or the
         corpus changes or the scheduler is lost while the study runs.
+    Mixture
+        If runs are missing, and the finished ones were computed with something else; see `mix` and `redo_other`.
     """
     out = Path(out or runs_root()).resolve()
-    source = source_notebook().read_text(encoding="utf-8") if notebooks else None
+    source = _notebook(tell) if notebooks else None
     lock = FileLock(out / LOCK, timeout=0)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -90,14 +100,19 @@ def run(
         missing = [config for config in study.configs if not store.is_done(out / config.run_id)]
         tell(f"study {study.name}: {len(study.configs)} runs, {len(study.configs) - len(missing)} done before")
         if redo:
-            _set_aside(missing, out)
+            _set_aside(missing, out, "damaged")
         _check_done(study, missing, out)
+        if redo_other:
+            missing = _without_others(study, missing, out, tell)
         failed = {} if retry_failed else {config: text for config in missing if (text := _error(config, out))}
         if failed:
             tell(f"{len(failed)} failed before and are left out: --retry-failed does them again")
+        finished = set(study.configs) - set(missing)
         missing = [config for config in missing if config not in failed]
         if not missing:
             return failed
+        packages = _packages(missing)
+        _check_origins(finished, out, packages, mix, tell)
         for left in out.glob(".*_seed*"):
             shutil.rmtree(left, ignore_errors=True)  # what a killed driver left
         tables = _tables(missing)
@@ -107,8 +122,9 @@ def run(
         digests = _prepare(missing, tables, local=not (scheduler or scheduler_file))
         count = min(len(missing), workers or max(2, _cores() // missing[0].threads))
         progress = Progress(study, missing, failed, out, tell, watch)
-        with scheduling.connect(count, scheduler, scheduler_file) as client:
-            pool = scheduling.Pool(client, source, digests, _trainings(missing, divisions), progress.tell)
+        with _crew(count, scheduler, scheduler_file, out) as workers:
+            demands = scheduling.demands(digests, packages)
+            pool = scheduling.Pool(workers, source, demands, _trainings(missing, divisions), progress.tell)
             for config, answer in pool.compute(missing):
                 if config is not None:
                     progress.end(config, answer, _keep(config, answer, out, digests))
@@ -117,6 +133,62 @@ def run(
         return progress.failed
     finally:
         lock.release()
+
+
+def _notebook(tell):
+    """Read the notebook that does one run, and say so if it is not the one that the package knows."""
+    path = source_notebook()
+    text = path.read_text(encoding="utf-8")
+    try:
+        altered = notebook.altered(text)
+    except SermodulesError as error:
+        raise SermodulesError(f"{path}: {error}. Bring the file back, for example with git.") from error
+    if altered:
+        tell(f"the code cells of {path} were altered: these runs say so, and are not published")
+    return text
+
+
+def _crew(count, scheduler, scheduler_file, out):
+    if scheduler or scheduler_file:
+        return crew.cluster(scheduler, scheduler_file)
+    return crew.machine(count, out / STAGED)
+
+
+def _packages(missing):
+    """Return what the missing runs need besides the packages of the project."""
+    return sorted({name for config in missing for name in METHODS[config.model].needs})
+
+
+def _records(configs, out):
+    """Return the provenance of finished runs, which have been verified."""
+    return {config: json.loads((out / config.run_id / "provenance.json").read_text("utf-8")) for config in configs}
+
+
+def _check_origins(finished, out, packages, mix, tell):
+    """Refuse to go on if finished runs were computed with something else than what is here now."""
+    now, records = provenance.identity(packages=packages), _records(finished, out)
+    others = [record for record in records.values() if provenance.differences(provenance.identity(record), now)]
+    if not others:
+        return
+    lines = [f"{len(others)} of {len(records)} finished runs were computed with something else than what is here now:"]
+    lines += [f"  {line}" for line in origins.compare(others, now)]
+    if not mix:
+        raise Mixture("\n".join([*lines, "Nothing was done. Their tables would mix the two."]))
+    for line in [*lines, "the study goes on with what is here, and its report counts both"]:
+        tell(line)
+
+
+def _without_others(study, missing, out, tell):
+    """Set the runs aside that `Mixture` or `published.publish` would refuse; return all runs that are missing then."""
+    now = provenance.identity(packages=_packages(study.configs))
+    others = [
+        config
+        for config, record in _records(set(study.configs) - set(missing), out).items()
+        if provenance.differences(provenance.identity(record), now) or record.get("notebook_altered")
+    ]
+    _set_aside(others, out, "other")
+    tell(f"{len(others)} runs that were computed with something else are set aside in {out / 'other'}")
+    return [config for config in study.configs if config in {*missing, *others}]
 
 
 def _cores():
@@ -162,11 +234,11 @@ def _prepare(missing, tables, local):
     return [(reading, corpora.digest(tables[key])) for key, reading in readings.items()]
 
 
-def _set_aside(missing, out):
-    """Move the folders of damaged runs to ``damaged/``."""
-    for config in missing:
+def _set_aside(configs, out, name):
+    """Move the folders of runs to another folder below the folder of runs."""
+    for config in configs:
         if (out / config.run_id).exists():
-            target = out / "damaged" / f"{config.run_id}.{time.time_ns()}"
+            target = out / name / f"{config.run_id}.{time.time_ns()}"
             target.parent.mkdir(exist_ok=True)
             (out / config.run_id).rename(target)
 
@@ -181,26 +253,26 @@ def _error(config, out):
 
 def _keep(config, answer, out, digests):
     """Write what a worker sent: a run, or the record of a failed one. Return the run's result, or None."""
-    record = out / "failed" / f"{config.run_id}.json"
+    failure = out / "failed" / f"{config.run_id}.json"
     if "error" not in answer:
-        provenance = json.loads(answer["files"].get("provenance.json", "{}"))
-        if (config.reading, provenance.get("corpus_digest")) not in digests:
+        record = json.loads(answer["files"].get("provenance.json", "{}"))
+        if (config.reading, record.get("corpus_digest")) not in digests:
             raise StudyError(
                 f"the recordings or labels of {config.corpus} changed while the study ran. {config.run_id} was not stored; "
                 "finished runs are kept. Bring the old files back, then start the study again."
             )
         folder = store.write(answer["files"], config, out)
-        for path in (record, record.with_suffix(".ipynb")):
+        for path in (failure, failure.with_suffix(".ipynb")):
             path.unlink(missing_ok=True)
         return store.load(folder)
     try:
-        record.parent.mkdir(exist_ok=True)
+        failure.parent.mkdir(exist_ok=True)
         if store.NOTEBOOK in answer["files"]:
-            record.with_suffix(".ipynb").write_bytes(answer["files"][store.NOTEBOOK])
+            failure.with_suffix(".ipynb").write_bytes(answer["files"][store.NOTEBOOK])
         content = {"error": answer["error"], "traceback": answer["traceback"], "config": config.record()}
-        record.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        failure.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise StoreError(f"cannot write to {record.parent}: {error}") from error
+        raise StoreError(f"cannot write to {failure.parent}: {error}") from error
     return None
 
 
@@ -227,6 +299,14 @@ def _check_done(study, missing, out):
 
 def verify(study, out=None):
     """Say what is wrong with the finished runs of a study: a list of lines, empty if nothing is."""
+    return [line for folder in _folders(study, out) for line in store.verify(folder)]
+
+
+def notes(study, out=None):
+    """Say which notebooks of finished runs were altered or deleted, a line each; the runs are whole all the same."""
+    return [line for folder in _folders(study, out) for line in store.notes(folder)]
+
+
+def _folders(study, out):
     out = Path(out or runs_root())
-    folders = [out / config.run_id for config in study.configs]
-    return [line for folder in folders if folder.exists() for line in store.verify(folder)]
+    return [folder for config in study.configs if (folder := out / config.run_id).exists()]

@@ -15,8 +15,8 @@ from sermodules.config import RunConfig, words
 from sermodules.paths import runs_root
 from sermodules.runs import store
 
-#: Files of the engine in a folder of runs: who is at work, how far it is, and what it did.
-LOCK, STATE, LOG = ".study.lock", ".study.json", "study.log"
+#: Files of the engine in a folder of runs: who is at work, how far it is, what it did; and the folder of runs under way.
+LOCK, STATE, LOG, STAGED = ".study.lock", ".study.json", "study.log", ".study.runs"
 
 
 class Progress:

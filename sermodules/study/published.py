@@ -16,7 +16,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -31,7 +30,9 @@ FILES = ("study.yaml", "runs.jsonl", "common.json", "predictions.csv", "history.
 ATTRIBUTION = "ATTRIBUTION.txt"
 
 #: The parts of a run's provenance that other runs share.
-SHARED = ("backend", "code", "commit", "corpus_digest", "machine", "uncommitted_changes", "versions")
+SHARED = (
+    "backend", "code", "commit", "computes", "corpus_digest", "machine", "settings", "uncommitted_changes", "versions",
+)  # fmt: skip
 
 _EQUAL = 1e-12  # scores are shares; another numpy may sum in another order
 _ROUNDED = 1e-8  # history.csv has eight decimals
@@ -65,14 +66,17 @@ def publish(study, source, out, folder, replace=False):
     Raises
     ------
     SermodulesError
-        If a run is altered, incomplete, not of this study, or published with other predictions; if there is no run; or if
-        the folder cannot be read or written. Nothing is changed then.
+        If a run is altered, incomplete, not of this study, published with other predictions, computed by an altered notebook
+        or stored by hand; if there is no run; or if the folder cannot be read or written. Nothing is changed then.
     """
     source, out, folder = Path(source), Path(out), Path(folder).resolve()
     try:
         _recover(folder)
         there = folder.is_dir() and any((folder / name).exists() for name in (*FILES, store.SUMS))
         before, found = _read(folder)[0] if there else {}, _finished(study, out)
+        if marked := sorted(name for name, (result, _) in found.items() if result.provenance.get("notebook_altered")):
+            lines = [f"{name}: {_why(found[name][0].provenance)}" for name in marked]
+            raise StoreError("\n".join([*lines, "`sermodules study run` with --redo-other does these runs again."]))
         differing = {name for name in found.keys() & before if _digest(found[name]) != _digest(before[name])}
         foreign = {name for name in before if before[name][0].config not in set(study.configs)}
         if (differing or foreign) and not replace:
@@ -287,6 +291,13 @@ def _finished(study, out):
     return runs
 
 
+def _why(provenance):
+    """Say why a run is not published."""
+    if provenance["notebook_altered"] == "by hand":
+        return "it was stored by hand from a notebook, so nobody knows which cells computed it"
+    return "the notebook that computed it was altered"
+
+
 def _csv(table):
     return table.to_csv(index=False, float_format="%.8f", lineterminator="\n")
 
@@ -322,7 +333,7 @@ def _write(study, source, runs, folder):
     try:
         with files.staging(folder.parent, folder.name) as staging:
             if folder.exists():
-                shutil.copytree(folder, staging, ignore=shutil.ignore_patterns(*FILES, store.SUMS), dirs_exist_ok=True)
+                files.copy(folder, staging, leave_out=(*FILES, store.SUMS))
             data = {"study.yaml": source} | {name: text.encode() for name, text in _texts(study, runs).items()}
             data[store.SUMS] = "".join(f"{_sha256(data[name])}  {name}\n" for name in FILES).encode()
             if credit := corpora.attribution(_corpora(runs)):

@@ -5,6 +5,7 @@ process with it the initial weights of a network would not depend on the seed al
 standard input, and it ends when that ends, so it does not outlive who started it.
 """
 
+import errno
 import json
 import os
 import queue
@@ -19,10 +20,18 @@ from pathlib import Path
 from sermodules.config import RunConfig
 from sermodules.errors import StudyError
 from sermodules.paths import code_digest, import_root
+from sermodules.runs import notebook as notebooks
 
 #: Seconds without an order after which the process ends: its driver may have been killed, and who started it lives on.
 IDLE = 600
 
+
+#: Errors of the operating system that say something of the machine and not of the run: no room, no right, a broken disk.
+MACHINE = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE", "EACCES", "EPERM", "EMFILE", "ENFILE", "ENOMEM")
+    if hasattr(errno, name)
+}
 
 #: What the process does first. It imports the package of whoever starts it, although another may be installed or lie in the
 #: working folder, whose files it does not import at all (-P).
@@ -67,7 +76,7 @@ class Runner:
         Returns
         -------
         dict
-            Empty if all went well; else ``error`` and ``traceback``.
+            Empty if all went well; else ``error``, ``traceback``, and ``machine``: if it is the machine's and not the run's.
 
         Raises
         ------
@@ -117,29 +126,37 @@ def do(config, folder, notebook=None):
         _do(config, Path(folder), notebook)
     except PapermillExecutionError as error:
         plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))  # without its colours
-        return {"error": f"{error.ename}: {error.evalue}", "traceback": plain}
+        return _failure(error.ename, str(error.evalue), plain)
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+        return _failure(type(error).__name__, str(error), traceback.format_exc())
     finally:
         keras.utils.clear_session(free_memory=True)
     return {}
+
+
+def _failure(name, text, trace):
+    """Return what is told of an error: its class, its text, its traceback."""
+    number = re.match(r"\[Errno (\d+)\]", text)
+    machine = name == "StoreError" or (number is not None and int(number[1]) in MACHINE)
+    return {"error": f"{name}: {text}", "traceback": trace, "machine": machine}
 
 
 def _do(config, folder, notebook):
     import papermill
 
     from sermodules import runs
-    from sermodules.study import notebook as notebooks
+    from sermodules.study import notebook as engine
 
-    if notebook is None:
-        runs.run(config, folder, verbose=False)
-        return
-    source = folder / "source.ipynb"
-    source.write_text(notebook, encoding="utf-8")
-    papermill.execute_notebook(
-        source, folder / "run.ipynb", parameters=config.to_dict() | {"out": str(folder)},
-        progress_bar=False, log_output=False, kernel_name="python3", engine_name=notebooks.NAME,
-    )  # fmt: skip
+    with notebooks.executing(notebook):
+        if notebook is None:
+            runs.run(config, folder, verbose=False)
+            return
+        source = folder / "source.ipynb"
+        source.write_text(notebook, encoding="utf-8")
+        papermill.execute_notebook(
+            source, folder / "run.ipynb", parameters=config.to_dict() | {"out": str(folder)},
+            progress_bar=False, log_output=False, kernel_name="python3", engine_name=engine.NAME,
+        )  # fmt: skip
 
 
 def _orders():

@@ -7,6 +7,7 @@ from sermodules.config import METHODS, RunConfig, words
 from sermodules.evidence import statistics
 from sermodules.evidence.report.frames import is_papers_layout
 from sermodules.evidence.report.wording import NONE, counted, plural, span
+from sermodules.study import origins as mixture
 
 #: Above the table of comparisons.
 COMPARISONS = (
@@ -15,6 +16,12 @@ COMPARISONS = (
     " (Holm): after Holm's correction for the rows with the same corpus and preset. Sign flip and Wilcoxon: p-values of the"
     " secondary tests, not corrected. Worse, same, better: probabilities (%) of the Bayesian correlated t-test; less than"
     f" {statistics.ROPE:g} point either way counts as the same."
+)
+
+#: Where not all runs were computed with the same.
+ORIGINS = (
+    "Numbers of runs by what they were computed with: code (its digest), backend, and whatever else differs. An altered"
+    " notebook, or a run that was stored by hand, is named."
 )
 
 #: Above the claims ledger.
@@ -104,6 +111,9 @@ def provenance(results):
         text += f"; code at commit {', '.join(commits)}"
         if any(result.provenance.get("uncommitted_changes") for result in results):
             text += ", with uncommitted changes"
+    described = list(mixture.count(results)[0].values())
+    if len(described) == 1 and "backend" in described[0]:
+        text += f"; {described[0]}"
     return text + "."
 
 
@@ -117,6 +127,14 @@ def unstable(results):
         f" least {100 * metrics.UNSTABLE:.0f} % of what it had fallen. Lower `learning_rate` or set `anneal_above`, and"
         " run them anew under the new setting."
     )
+
+
+def origins(results):
+    """Say what computed the runs, if that was not the same for all or no notebook of the project; nothing otherwise."""
+    if not mixture.lines(results):
+        return ""
+    listed = "\n".join(f"- {letter}: {text}" for letter, text in mixture.count(results)[0].items())
+    return f"{ORIGINS}\n\n{listed}"
 
 
 def caution(configurations):

@@ -22,6 +22,7 @@ from sermodules.evidence.report.cells import (
 from sermodules.evidence.report.columns import Column, Table, count_column, in_percent, percent_column, text_column
 from sermodules.evidence.report.wording import NONE, interval, mean_and_sd, p_value, percent, share, signed, span, whole
 from sermodules.evidence.scores import from_results
+from sermodules.study import origins
 
 #: The paper's confusion matrix of each of its models.
 REPORTED_CONFUSIONS = {"model1": paper.TABLE3, "model2": paper.TABLE4}
@@ -45,8 +46,8 @@ def tables(results, study=None):
         ``table1`` (WA and UAR of each speaker, last row the mean), ``table2`` (UAR, mean and SD over the speakers), ``table3``
         and ``table4`` (confusion matrices of Model 1 and Model 2, rows in % of the true class), as in the paper;
         ``configurations`` (a row each, with intervals over the speakers, parameters and seconds), ``comparisons`` (see
-        `statistics.compare`) and ``confusions`` (of every configuration, pooled and speaker-averaged). Percentages as floats;
-        NaN where there is nothing to report.
+        `statistics.compare`), ``confusions`` (of every configuration, pooled and speaker-averaged) and ``origins`` (how many
+        runs of each configuration were computed with what). Percentages as floats; NaN where there is nothing to report.
 
     Raises
     ------
@@ -137,6 +138,7 @@ def make(configurations, results, runs):
         "configurations": _summary(configurations, runs),
         "comparisons": _comparisons(configurations, runs),
         "confusions": _all_confusions(configurations, results),
+        "origins": _origins(results),
     }
 
 
@@ -340,3 +342,13 @@ def _comparisons(configurations, runs):
             Column("Speakers", ("speakers",)),
         ),
     )
+
+
+# --- what computed the runs
+
+
+def _origins(results):
+    """Return the numbers of runs, a row a configuration, a column for each code, backend, versions and settings."""
+    _, table = origins.count(results)
+    frame = table.rename_axis(columns=None).reset_index(names="Configuration")
+    return Table(frame, (text_column("Configuration"), *(count_column(letter) for letter in table)))

@@ -53,6 +53,8 @@ def document(name, about, results, configurations, tables, alt, missing, ledger)
     blocks += ["## All configurations", captions.summary(ours), _whole(tables["configurations"])]
     if len(tables["comparisons"].frame):
         blocks += ["## Comparisons", captions.COMPARISONS, _whole(tables["comparisons"])]
+    if told := captions.origins(results):
+        blocks += ["## What computed the runs", told, _whole(tables["origins"])]
     blocks += ["## Figure", f"![{re.sub(r'[][]', '', alt)}](report.png)", figure.caption(configurations, ours)]
     blocks += ["## Claims ledger", captions.LEDGER]
     blocks.append(claims.to_markdown(ledger[ledger["kind"] == "corpus"]).rstrip())
