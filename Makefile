@@ -9,6 +9,11 @@ SUITABLE = import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3,
 BIN = .venv/bin
 READY = .venv/.complete
 PIP = $(BIN)/python -m pip install --disable-pip-version-check
+UV = uv pip install --python $(BIN)/python
+# What $(1), one of these two, installs. setuptools goes first, so that the source archives of the lock are built with it and not
+# with an unpinned one.
+INSTALL = $(1) --quiet --require-hashes -r .venv/setuptools.lock && \
+  $(1) --require-hashes --no-build-isolation -r requirements.lock && $(1) --quiet --no-deps --no-build-isolation -e .
 
 # Every step gets the folder of corpora as an absolute path: notebooks run in their own folder.
 ifneq ($(SERMODULES_DATA),)
@@ -41,7 +46,7 @@ help:
 env: $(READY)
 
 # Without the file .complete the environment was never finished: start over. With it, bring it up to date in place.
-# setuptools goes first, so that the source archives of the lock are built with it and not with an unpinned one.
+# uv installs: the user's own, else the one of the lock. Where it cannot, pip does the same from the same lock in some minutes.
 $(READY): requirements.lock pyproject.toml
 	@if [ ! -e $(READY) ]; then \
 	  for python in $(PYTHONS); do \
@@ -52,13 +57,20 @@ $(READY): requirements.lock pyproject.toml
 	    echo "Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; \
 	    exit 1; \
 	  fi; \
-	  echo "Setting up .venv with $$("$$found" --version): some 220 packages, 4 GB, a few minutes."; \
+	  echo "Setting up .venv with $$("$$found" --version): some 240 packages, 4 GB."; \
 	  rm -rf .venv && "$$found" -m venv .venv; \
 	fi
-	@awk '/^[a-z]/ { keep = /^setuptools==/ } keep' requirements.lock > .venv/build.lock
-	$(PIP) --quiet --require-hashes -r .venv/build.lock
-	$(PIP) --require-hashes --no-build-isolation -r requirements.lock
-	$(PIP) --quiet --no-deps --no-build-isolation -e .
+	@for package in setuptools uv; do \
+	  awk -v line="^$$package==" '/^[a-z]/ { keep = $$0 ~ line } keep' requirements.lock > .venv/$$package.lock; \
+	done
+	@PATH="$$PATH:$(CURDIR)/$(BIN)"; \
+	if command -v uv >/dev/null || $(PIP) --quiet --only-binary :all: --require-hashes -r .venv/uv.lock; then \
+	  $(call INSTALL,$(UV)) && exit; \
+	  echo "uv could not install the packages. Now pip does, which takes some minutes." >&2; \
+	else \
+	  echo "uv cannot be had here. pip installs the packages, which takes some minutes." >&2; \
+	fi; \
+	$(call INSTALL,$(PIP))
 	@mkdir -p .venv/etc/ipython
 	@echo "c.IPKernelApp.log_level = 'ERROR'  # not at every start a warning that a local kernel is not encrypted" \
 	  > .venv/etc/ipython/ipython_kernel_config.py
@@ -122,8 +134,7 @@ student: $(READY)
 	@echo "Chapters without solutions are in _build/student"
 
 lock: $(READY)
-	command -v uv >/dev/null || $(PIP) --quiet uv
-	grep -v '^-e' requirements.txt | PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	grep -v '^-e' requirements.txt | $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 	  --generate-hashes --custom-compile-command "make lock" --output-file requirements.lock - requirements-test.txt
 
 clean:

@@ -23,6 +23,11 @@ class _Group(click.Group):
             ctx.exit(1)
 
 
+def _begin(text):
+    """Say at once what begins, before the imports that it needs: they can take seconds. It is no part of the output."""
+    click.echo(f"{text} ...", err=True)
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sermodules")
 def main():
@@ -35,6 +40,7 @@ def corpora_group(ctx):
     """List the corpora: found or not, where, under which licence, and how to get them."""
     if ctx.invoked_subcommand:
         return
+    _begin("looking for the corpora")
     from sermodules import corpora
 
     for row in corpora.status():
@@ -50,6 +56,7 @@ def corpora_group(ctx):
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder to put it in; data/NAME unless given.")
 def get(name, folder):
     """Download an open corpus, check it and unpack it: emodb or ravdess. Of any other, say how to get it."""
+    _begin(f"getting {name}")
     from sermodules import corpora
 
     click.echo(f"{name} is in {corpora.get(name, folder)}")
@@ -59,6 +66,7 @@ def get(name, folder):
 @click.argument("name", type=click.Choice(["synthetic", "synthetic-gender-irrelevant", "synthetic-gender-decisive"]))
 def make(name):
     """Make a synthetic corpus, if it is not there yet."""
+    _begin(f"looking for {name}, or making it, which takes about a minute")
     from sermodules import corpora
 
     table = corpora.load(name)
@@ -137,6 +145,7 @@ def _study_options(command):
 @click.option("--redo-other", is_flag=True, help="Set these aside in OUT/other and do them again.")
 def study_run(file, out, folds, seeds, **options):
     """Do the runs of a study that are missing."""
+    _begin(f"reading {file} and the runs that are done")
     from tqdm import tqdm
 
     from sermodules.study import driver, grid
@@ -170,6 +179,7 @@ def study_run(file, out, folds, seeds, **options):
 @click.option("--verify", is_flag=True, help="Also check every file of every finished run against its digest.")
 def study_status(file, out, folds, seeds, verify):
     """Say which configurations are done, and what is running."""
+    _begin(f"reading {file}")
     from sermodules.paths import runs_root
     from sermodules.study import driver, grid, progress
 
@@ -184,6 +194,7 @@ def study_status(file, out, folds, seeds, verify):
         for name in state["running"]:
             click.echo(f"  now: {name}")
     if verify:
+        _begin(f"reading every file of {table['done'].sum()} runs")
         problems, notes = driver.verify(plan, out), driver.notes(plan, out)
         click.echo("\n".join(problems) or "Every file of every finished run is what was written.")
         for note in notes:
@@ -201,6 +212,7 @@ def study_report(file, out, folds, seeds, folder):
 
     FILE may also be a folder of published runs, such as results/NAME.
     """
+    _begin(f"reading {file} and its runs")
     from sermodules.evidence import report
     from sermodules.paths import runs_root
     from sermodules.study import driver, grid, published
@@ -214,7 +226,7 @@ def study_report(file, out, folds, seeds, folder):
         plan = grid.load(file, folds, seeds, out)
         results = driver.results(plan, out)
     folder = folder or out / "reports" / plan.name
-    text = report.write(results, folder, plan)
+    text = report.write(results, folder, plan, tell=_begin)
     click.echo(text)
     click.echo(f"The report is in {folder}")
 
@@ -228,6 +240,7 @@ def study_report(file, out, folds, seeds, folder):
 @click.option("--replace", is_flag=True, help="Replace published runs that differ; drop those that the study has not.")
 def study_publish(file, out, folder, replace):
     """Put the finished runs of a study into one folder of few text files, beside those that it holds already."""
+    _begin(f"reading {file} and its runs")
     from sermodules import corpora
     from sermodules.paths import project_root, runs_root
     from sermodules.study import grid, origins, published
@@ -250,6 +263,7 @@ def study_publish(file, out, folder, replace):
 @click.argument("folder", type=click.Path(path_type=Path))
 def study_verify(folder):
     """Compute every figure of a published study anew from its predictions."""
+    _begin(f"reading {folder}")
     from sermodules.study import published
 
     if problems := published.verify(folder):
@@ -261,7 +275,7 @@ def _extent(folder):
     """Say how much a published study holds, and what it lacks."""
     from sermodules.study import published
 
-    results, missing = published.load(folder), published.missing(folder)
+    results, missing = published.contents(folder)
     text = f"{len(results):,} runs, {sum(len(result.predictions) for result in results):,} predictions"
     return text + (f"; {len(missing)} runs of the study are missing, such as {missing[0].run_id}" if missing else "")
 
@@ -269,6 +283,7 @@ def _extent(folder):
 @main.command("claims")
 def paper_claims():
     """Judge the claims of the paper that its own figures decide."""
+    _begin("judging the claims")
     from sermodules.evidence import claims
 
     found = claims.ledger()

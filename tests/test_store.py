@@ -1,5 +1,8 @@
+import dataclasses
+import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -148,3 +151,70 @@ def test_files_from_elsewhere_are_written_as_a_run(tmp_path):
     del files["history.csv"]
     with pytest.raises(StoreError, match=r"no history\.csv"):
         store.write(files, config, tmp_path / "runs")
+
+
+def write_many(out):
+    """Write four runs: three alike, one of other classes, and one in which a name has a line break; return the results."""
+    results = [make(seed=1), make(seed=2, predicted=("happy", "sad")), make(seed=3), make(seed=4)]
+    results[1].predictions["utterance"] = ["NA", "a\nb"]
+    results[2] = dataclasses.replace(results[2], predictions=results[2].predictions.rename(columns={"sad": "bored"}))
+    results[3].history.loc[1] = [2, 1.1, 1.2, 0.75, 0.5]
+    return results, [store.save(result, out) for result in results]
+
+
+def test_many_runs_are_read_as_each_alone(tmp_path):
+    results, folders = write_many(tmp_path)
+    many = store.load_all(folders)
+    for result, one, other in zip(results, map(store.load, folders), many, strict=True):
+        assert other.config == one.config == result.config and other.metrics == one.metrics
+        for name in ("predictions", "history"):
+            pd.testing.assert_frame_equal(getattr(other, name), getattr(result, name))
+            pd.testing.assert_frame_equal(getattr(one, name), getattr(result, name))
+    (folders[1] / "history.csv").write_text("epoch\n1\n")
+    with pytest.raises(StoreError, match=r"history\.csv is not what was written"):
+        store.load_all(folders)
+    assert store.load_all([]) == []
+
+
+def test_runs_without_line_breaks_in_names_are_parsed_together(tmp_path, monkeypatch):
+    folders = [store.save(make(seed=seed), tmp_path) for seed in range(1, 31)]
+    parsed = []
+    monkeypatch.setattr(
+        pd, "read_csv", lambda *args, real=pd.read_csv, **options: parsed.append(1) or real(*args, **options)
+    )
+    assert len(store.load_all(folders)) == 30 and len(parsed) == 2
+
+
+def change(folder):
+    (folder / "metrics.json").write_text("{}")
+
+
+def remove(folder):
+    (folder / "metrics.json").unlink()
+
+
+def remove_sums(folder):
+    (folder / store.SUMS).unlink()
+
+
+def replace(folder):
+    (folder / "new").write_text("{}")
+    (folder / "new").rename(folder / "metrics.json")
+
+
+@pytest.mark.parametrize("damage", [change, remove, remove_sums, replace])
+def test_what_was_touched_is_told_without_reading(tmp_path, damage):
+    folder = store.save(make(), tmp_path)
+    assert store.untouched(folder)
+    time.sleep(0.02)  # file systems keep times in ticks of up to 10 ms
+    damage(folder)
+    assert not store.untouched(folder) and not store.is_done(folder)
+    assert not store.untouched(tmp_path / "none")
+
+
+def test_a_copy_is_read_and_is_done(tmp_path):
+    folder = store.save(make(), tmp_path / "a")
+    time.sleep(0.02)
+    copy = shutil.copytree(folder, tmp_path / "b", copy_function=shutil.copyfile)
+    (copy / "config.json").touch()
+    assert not store.untouched(copy) and store.is_done(copy)

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import hashlib
 import json
 import numbers
@@ -149,7 +150,7 @@ class RunConfig:
     threads: int = _number(1, 1024, default=2, doc="threads of a run; another number changes the last digits")
 
     def __post_init__(self):
-        for f in dataclasses.fields(self):
+        for f in _fields(type(self)):
             object.__setattr__(self, f.name, _check(f, getattr(self, f.name)))
         if self.standardise == "speaker" and self.padding == "before" and METHODS[self.model].listens is None:
             raise ConfigError(
@@ -299,7 +300,7 @@ class RunConfig:
 
     def to_dict(self):
         """Return all fields as a dict of plain Python values, in the order of the class."""
-        return dataclasses.asdict(self)
+        return {f.name: getattr(self, f.name) for f in _fields(type(self))}
 
     def record(self):
         """Return the fields that a stored run is written with, as a dict of plain Python values.
@@ -307,7 +308,7 @@ class RunConfig:
         A field marked ``added`` came after the first published runs. It is left out while it has its default, so a run that
         does not use it keeps its record, its `run_id` and its bytes. Its default may never change.
         """
-        added = {f.name: f.default for f in dataclasses.fields(self) if f.metadata.get("added")}
+        added = {f.name: f.default for f in _fields(type(self)) if f.metadata.get("added")}
         return {name: value for name, value in self.to_dict().items() if name not in added or value != added[name]}
 
     def to_json(self):
@@ -327,15 +328,15 @@ class RunConfig:
             data = json.loads(text)
         except json.JSONDecodeError as error:
             raise ConfigError(f"not a run configuration: {error}") from error
-        names = {f.name for f in dataclasses.fields(cls)}
-        needed = {f.name for f in dataclasses.fields(cls) if not f.metadata.get("added")}
+        names = {f.name for f in _fields(cls)}
+        needed = {f.name for f in _fields(cls) if not f.metadata.get("added")}
         keys = set(data) if isinstance(data, dict) else set()
         if not needed <= keys <= names:
             missing, unknown = sorted(needed - keys), sorted(keys - names)
             raise ConfigError(f"not a run configuration of this version: missing {missing}, unknown {unknown}")
         return cls(**data)
 
-    @property
+    @functools.cached_property
     def run_id(self):
         """A readable name that no other configuration has, fit for a folder."""
         corpus = self.corpus
@@ -345,6 +346,10 @@ class RunConfig:
         digest = hashlib.sha256(self.to_json().encode()).hexdigest()[:8]
         network = "" if METHODS[self.model].listens else f"_{self.attention}_gender-{self.gender}"
         return f"{corpus}_{self.model}{network}_{self.preset}_fold{self.fold:02d}_seed{self.seed}_{digest}"
+
+
+#: The fields of a class of configurations: a study asks ten thousands of them.
+_fields = functools.cache(dataclasses.fields)
 
 
 def refuse_empty(settings):

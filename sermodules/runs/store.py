@@ -1,9 +1,13 @@
 """A run's folder: written whole or not at all, and checked when it is read."""
 
+import hashlib
+import io
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from sermodules import files, metrics
@@ -180,28 +184,31 @@ def verify(folder):
     list of str
         One line a problem; empty if every file is there and has the digest that ``SHA256SUMS`` gives.
     """
-    folder = Path(folder)
+    return _read(Path(folder))[0]
+
+
+def _read(folder):
+    """Return what is wrong with a run's folder, and the bytes of those `FILES` that are there."""
     if not (folder / SUMS).is_file():
-        return [f"{folder.name}: no {SUMS}, so the run was never completed"]
-    listed = _listed(folder)
+        return [f"{folder.name}: no {SUMS}, so the run was never completed"], {}
+    listed, contents = _listed(folder), {}
     problems = [f"{folder.name}: {SUMS} does not list {name}" for name in FILES if name not in listed]
     for name, digest in listed.items():
         if name not in (*FILES, NOTEBOOK):
             problems.append(f"{folder.name}: {SUMS} lists a strange file, {name!r}")
         elif name != NOTEBOOK:
-            problems += _damage(folder, name, digest)
-    return problems
+            content, damage = _content(folder, name, digest)
+            problems += damage
+            contents |= {} if content is None else {name: content}
+    return problems, {name: contents[name] for name in FILES if name in contents}
 
 
 def notes(folder):
     """Say whether a run's notebook was altered or deleted since it was written, a line each; the run is whole all the same."""
     folder = Path(folder)
     listed = _listed(folder) if (folder / SUMS).is_file() else {}
-    return (
-        [f"{line} (nothing else is)" for line in _damage(folder, NOTEBOOK, listed[NOTEBOOK])]
-        if NOTEBOOK in listed
-        else []
-    )
+    damage = _content(folder, NOTEBOOK, listed[NOTEBOOK])[1] if NOTEBOOK in listed else []
+    return [f"{line} (nothing else is)" for line in damage]
 
 
 def _listed(folder):
@@ -210,18 +217,35 @@ def _listed(folder):
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
-def _damage(folder, name, digest):
-    """Yield what is wrong with a file of a run."""
-    path = folder / name
-    if not path.is_file():
-        yield f"{folder.name}: {name} is missing"
-    elif files.sha256(path) != digest:
-        yield f"{folder.name}: {name} is not what was written"
+def _content(folder, name, digest):
+    """Return the bytes of a file of a run, None if it is missing, and what is wrong with it."""
+    try:
+        content = (folder / name).read_bytes()
+    except OSError:
+        return None, [f"{folder.name}: {name} is missing"]
+    altered = hashlib.sha256(content).hexdigest() != digest
+    return content, [f"{folder.name}: {name} is not what was written"] if altered else []
 
 
 def is_done(folder):
     """Tell whether the run in this folder is complete and unaltered."""
     return Path(folder).is_dir() and not verify(folder)
+
+
+def untouched(folder):
+    """Tell, without reading a file, that a run is complete and that nothing in its folder is younger than its digests.
+
+    It goes by the times of the files, so it is quick enough for ten thousand runs. It may say no of a run that is unaltered,
+    such as a copy: `is_done` knows. An alteration that keeps a file's time is not seen: `verify` sees it.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            changed = {entry.name: entry.stat().st_mtime_ns for entry in entries}
+        return {*FILES, SUMS} <= changed.keys() and changed[SUMS] >= max(
+            Path(folder).stat().st_mtime_ns, *changed.values()
+        )
+    except OSError:
+        return False
 
 
 def load(folder):
@@ -241,16 +265,49 @@ def load(folder):
     StoreError
         If the folder is missing, incomplete or altered.
     """
-    folder = Path(folder)
+    return load_all([folder])[0]
+
+
+def load_all(folders):
+    """Read many runs back, in their order, as `load` does one: ten thousand take a quarter of the time."""
+    contents = [_unaltered(Path(folder)) for folder in folders]
+    texts = dict.fromkeys(TEXTS, str)
+    predictions = _tables([found["predictions.csv"] for found in contents], dtype=texts, keep_default_na=False)
+    histories = _tables([found["history.csv"] for found in contents])
+    return [
+        RunResult(
+            config=RunConfig.from_json(found["config.json"]),
+            predictions=own_predictions,
+            history=own_history,
+            metrics=json.loads(found["metrics.json"]),
+            provenance=json.loads(found["provenance.json"]),
+        )
+        for found, own_predictions, own_history in zip(contents, predictions, histories, strict=True)
+    ]
+
+
+def _unaltered(folder):
+    """Return the files of a run by name; refuse one that is missing, incomplete or altered."""
     if not folder.is_dir():
         raise StoreError(f"no run at {folder}")
-    if problems := verify(folder):
+    problems, contents = _read(folder)
+    if problems:
         raise StoreError("\n".join([*problems, f"Delete {folder} and run it again."]))
-    text = {name: (folder / name).read_text(encoding="utf-8") for name in FILES if name.endswith(".json")}
-    return RunResult(
-        config=RunConfig.from_json(text["config.json"]),
-        predictions=pd.read_csv(folder / "predictions.csv", dtype=dict.fromkeys(TEXTS, str), keep_default_na=False),
-        history=pd.read_csv(folder / "history.csv"),
-        metrics=json.loads(text["metrics.json"]),
-        provenance=json.loads(text["provenance.json"]),
-    )
+    return contents
+
+
+def _tables(contents, **options):
+    """Parse CSV files. Those with the same columns are parsed as one, which takes as long as parsing a few."""
+    together, tables = {}, {}
+    for place, content in enumerate(contents):
+        together.setdefault(content.partition(b"\n")[0], []).append(place)
+    for header, places in together.items():
+        rows = [contents[place].removeprefix(header + b"\n") for place in places]
+        ends = np.cumsum([part.count(b"\n") for part in rows])
+        table = pd.read_csv(io.BytesIO(header + b"\n" + b"".join(rows)), **options)
+        if len(table) == ends[-1]:
+            parts = [table.iloc[start:end].reset_index(drop=True) for start, end in zip([0, *ends], ends, strict=False)]
+        else:  # a line is no row: one ends within quotation marks
+            parts = [pd.read_csv(io.BytesIO(contents[place]), **options) for place in places]
+        tables |= zip(places, parts, strict=True)
+    return [tables[place] for place in range(len(contents))]

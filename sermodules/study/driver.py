@@ -25,7 +25,7 @@ class Mixture(StudyError):
 
 def results(study, out=None):
     """Read the finished runs of a study, in the order of its grid, as a list of `RunResult`."""
-    return [store.load(folder) for folder in done(study, out).values()]
+    return store.load_all(done(study, out).values())
 
 
 def source_notebook():

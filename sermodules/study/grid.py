@@ -67,17 +67,10 @@ def load(path, folds=None, seeds=None, out=None):
     seeds = content.get("seeds") if seeds is None else seeds
     if problems := [*_problems(content, settings, grids, folds, seeds)] or [*_misplaced(settings, grids)]:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
-    cells = _cells(path, settings, grids)
-    tables, numbers = {}, {}  # the corpora, and the numbers of the folds, by what they depend on
-    for cell in cells:
-        key = data_key(cell, **cell.division)
-        if key not in numbers or out is not None:
-            numbers[key] = sorted({*numbers.get(key, []), *(_folds(cell, tables, out) if folds == "all" else folds)})
+    cells = dict.fromkeys(_cells(path, settings, grids))  # grids may share a configuration
+    numbers = _all_folds(cells, out) if folds == "all" else dict.fromkeys(map(_fold_key, cells), folds)
     configs = [
-        cell.replace(fold=fold, seed=seed)
-        for cell in dict.fromkeys(cells)  # grids may share a configuration
-        for seed in seeds
-        for fold in numbers[data_key(cell, **cell.division)]
+        cell.replace(fold=fold, seed=seed) for cell in cells for seed in seeds for fold in numbers[_fold_key(cell)]
     ]
     configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
     return Study(content["name"], str(content.get("about", "")).strip(), tuple(configs))
@@ -176,24 +169,39 @@ def _numbers(values, low):
     return bool(whole) and len(set(values)) == len(values)
 
 
-def _folds(config, tables, out=None):
-    """Return the numbers of all folds, from the corpus (kept in `tables`) or, without it, from the runs that are there."""
-    try:
-        if out is not None:
-            corpora.find(config.corpus)
-        if (key := data_key(config)) not in tables:
-            tables[key] = corpora.load(**config.reading)
-        return [fold.number for fold in protocol.folds(tables[key], **config.division)]
-    except CorpusError:
-        if out is None:
-            raise
-    found = set()
+def _all_folds(cells, out=None):
+    """Return the numbers of all folds by `_fold_key`: from the corpus or, without it, from the runs that are there."""
+    numbers, tables, without = {}, {}, set()
+    for key, cell in {_fold_key(cell): cell for cell in cells}.items():
+        try:
+            if data_key(cell) not in tables:
+                if out is not None:
+                    corpora.find(cell.corpus)  # else a synthetic one would be made
+                tables[data_key(cell)] = corpora.load(**cell.reading)
+            numbers[key] = [fold.number for fold in protocol.folds(tables[data_key(cell)], **cell.division)]
+        except CorpusError:
+            if out is None:
+                raise
+            without.add(key)
+    return numbers | (_folds_of_runs(cells, without, out) if without else {})
+
+
+def _folds_of_runs(cells, keys, out):
+    """Return the numbers of the folds of which a run of one of the cells is there, by `_fold_key`."""
+    wanted, numbers = {cell.replace(fold=1, seed=1) for cell in cells}, {key: set() for key in keys}
     for path in Path(out).glob("*/config.json"):
         try:
-            found.add(RunConfig.from_json(path.read_text(encoding="utf-8")))
+            config = RunConfig.from_json(path.read_text(encoding="utf-8"))
         except (ConfigError, OSError, UnicodeDecodeError):
             continue  # not a run of this version: not this study's
-    return sorted({other.fold for other in found if other.replace(fold=1, seed=1) == config.replace(fold=1, seed=1)})
+        if _fold_key(config) in numbers and config.replace(fold=1, seed=1) in wanted:
+            numbers[_fold_key(config)].add(config.fold)
+    return {key: sorted(found) for key, found in numbers.items()}
+
+
+def _fold_key(config):
+    """Return a key that is the same for runs whose folds have the same numbers."""
+    return data_key(config, **config.replace(seed=1).division)
 
 
 def data_key(config, **more):

@@ -3,7 +3,9 @@
 import contextlib
 import datetime
 import json
+import operator
 import time
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 
@@ -91,10 +93,11 @@ def done(study, out=None):
     Returns
     -------
     dict of RunConfig to pathlib.Path
-        Only runs whose folder is complete and unaltered.
+        Only runs whose folder is complete and unaltered, as far as the times of its files tell: see `store.untouched`.
     """
     out = Path(out or runs_root())
-    return {config: out / config.run_id for config in study.configs if store.is_done(out / config.run_id)}
+    folders = {config: out / config.run_id for config in study.configs}
+    return {config: folder for config, folder in folders.items() if store.untouched(folder) or store.is_done(folder)}
 
 
 def status(study, out=None):
@@ -105,11 +108,13 @@ def status(study, out=None):
     pandas.DataFrame
         One row a configuration: the fields in which the study's configurations differ, ``runs`` and ``done``.
     """
-    finished = done(study, out)
-    rows = pd.DataFrame([config.to_dict() | {"runs": 1, "done": int(config in finished)} for config in study.configs])
     names = [f.name for f in fields(RunConfig) if f.name not in ("fold", "seed")]
-    differing = ["model"] + [name for name in names if name != "model" and len({*rows[name]}) > 1]
-    return rows.groupby(differing, sort=False)[["runs", "done"]].sum().reset_index()
+    of_fields = operator.attrgetter(*names)
+    runs = Counter(map(of_fields, study.configs))
+    finished = Counter(map(of_fields, done(study, out)))
+    table = pd.DataFrame([*runs], columns=names)
+    differing = ["model"] + [name for name in names if name != "model" and len({*table[name]}) > 1]
+    return table[differing].assign(runs=[*runs.values()], done=[finished[cell] for cell in runs])
 
 
 def running(out=None):

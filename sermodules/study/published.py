@@ -16,9 +16,11 @@ import dataclasses
 import hashlib
 import json
 import math
+import sys
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
 from sermodules import corpora, files, metrics
 from sermodules.config import RunConfig
@@ -111,18 +113,40 @@ def plan(folder, folds=None, seeds=None):
     return dataclasses.replace(study, configs=tuple(configs))
 
 
-def load(folder):
-    """Return the published runs as `RunResult`, in the order of the study's grid; raise as `plan` does."""
+def contents(folder):
+    """Return the published runs and what is missing.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    runs : list of RunResult
+        In the order of the study's grid.
+    missing : list of RunConfig
+        Those of the study that have no run in the folder, in the order of its grid.
+
+    Raises
+    ------
+    SermodulesError
+        As `plan`.
+    """
     runs, study = _read(folder)
     places = {config: place for place, config in enumerate(study.configs)}
-    return sorted((result for result, _ in runs.values()), key=lambda result: places.get(result.config, len(places)))
+    results = sorted((result for result, _ in runs.values()), key=lambda result: places.get(result.config, len(places)))
+    published = {result.config for result in results}
+    return results, [config for config in study.configs if config not in published]
+
+
+def load(folder):
+    """Return the published runs as `RunResult`, in the order of the study's grid; raise as `plan` does."""
+    return contents(folder)[0]
 
 
 def missing(folder):
     """Return the configurations of the study that have no run in the folder, in the order of its grid."""
-    runs, study = _read(folder)
-    published = {result.config for result, _ in runs.values()}
-    return [config for config in study.configs if config not in published]
+    return contents(folder)[1]
 
 
 def verify(folder):
@@ -141,7 +165,8 @@ def verify(folder):
     except SermodulesError as error:
         return str(error).splitlines()
     planned = set(study.configs)
-    problems = [f"{name}: {line}" for name, run in runs.items() for line in _problems(name, *run, planned)]
+    bar = tqdm(runs.items(), "verifying", unit="run", leave=False, file=sys.stdout, disable=not sys.stdout.isatty())
+    problems = [f"{name}: {line}" for name, run in bar for line in _problems(name, *run, planned)]
     return [*problems, *_uncredited(Path(folder), runs)]
 
 

@@ -12,7 +12,7 @@ from sermodules.evidence.report.markdown import document
 from sermodules.evidence.scores import from_results
 
 
-def write(results, folder, study):
+def write(results, folder, study, tell=lambda line: None):
     """Write the report of a study: ``report.md`` with ``report.png``, a CSV for each of its `tables`, and two more.
 
     ``scores.csv`` has a row a run. ``claims.csv`` is the ledger, with the ids of the runs that each verdict rests on.
@@ -25,6 +25,8 @@ def write(results, folder, study):
         Made if it is not there; an earlier report in it is replaced.
     study : Study or str
         The study, or its name only: what is missing is then judged by the folds and seeds that are there.
+    tell : callable
+        Takes a line of text: what is done next.
 
     Returns
     -------
@@ -43,8 +45,10 @@ def write(results, folder, study):
         configurations = gather(results, wanted)
     except SermodulesError as error:
         raise SermodulesError(f"cannot report the study {name}: {error}") from error
+    tell(f"comparing the configurations of {len(results)} runs")
     runs = scores(results, study)
     tables = make(configurations, results, runs)
+    tell("drawing, and judging the claims")
     drawn, alt = figure.draw(configurations, tables["configurations"].frame)
     ledger = claims.ledger(from_results(results))
     text = document(name, about, results, configurations, tables, alt, missing(results, wanted), ledger)

@@ -1,0 +1,73 @@
+"""Every command says a word before it does what can take seconds."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from sermodules.__main__ import main
+
+ROOT = Path(__file__).parents[1]
+STUDY = ROOT / "studies" / "quick.yaml"
+
+#: A call of each command that does something.
+CALLS = {
+    "corpora": (),
+    "corpora get": ("emodb",),
+    "corpora make": ("synthetic",),
+    "study run": (STUDY,),
+    "study status": (STUDY,),
+    "study report": (STUDY,),
+    "study publish": (STUDY,),
+    "study verify": (ROOT / "results" / "precision",),
+    "claims": (),
+    "parameters": (),
+}
+
+# Ends with 3 at the first import that takes long, if nothing stands on the screen (a file) yet; with 0 if something does.
+CHECK = """
+import os, sys
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name in ("numpy", "pandas", "scipy", "sklearn", "yaml", "tqdm", "pooch", "soundfile", "distributed"):
+            os._exit(0 if os.fstat(1).st_size else 3)
+from sermodules.__main__ import main
+sys.meta_path.insert(0, Finder)
+main(sys.argv[1:])
+"""
+
+
+def commands(group, *names):
+    """Yield the names of all commands that do something by themselves."""
+    for name, command in group.commands.items():
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield " ".join((*names, name))
+        if isinstance(command, click.Group):
+            yield from commands(command, *names, name)
+
+
+def test_every_command_is_called_here():
+    assert set(commands(main)) == set(CALLS)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_word_comes_before_the_imports_that_take_long(name, tmp_path):
+    with (tmp_path / "screen").open("w") as screen:
+        command = [sys.executable, "-c", CHECK, *name.split(), *map(str, CALLS[name])]
+        done = subprocess.run(command, stdout=screen, stderr=subprocess.STDOUT, cwd=ROOT)
+    told = (tmp_path / "screen").read_text()
+    assert done.returncode == 0 and told, told
+    assert name == "parameters" or told.endswith(" ...\n"), told  # the others were ended by the first such import
+
+
+def test_what_takes_long_is_not_imported_with_the_commands():
+    code = "import sys; import sermodules.__main__; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"numpy", "pandas", "yaml", "tqdm", "tensorflow"} & set(told.stdout.split())
+
+
+def test_the_word_is_no_part_of_the_output():
+    told = subprocess.run([sys.executable, "-m", "sermodules", "claims"], capture_output=True, text=True, cwd=ROOT)
+    assert told.stderr == "judging the claims ...\n" and told.stdout.startswith("### The figures that the paper prints")
