@@ -124,6 +124,6 @@ def _extract():
 
 def _signal(path):
     """Read a signal; openSMILE's package multiplies it by 32768 and cuts to 16 bits, so 1.0 would come out as -1.0."""
-    path = path if isinstance(path, str) else audio.Excerpt(*path)  # as JSON gives it
+    path = audio.Excerpt(*path) if isinstance(path, list) else path  # as JSON gives it
     signal = np.minimum(audio.read(path), np.float32(32767 / 32768))
     return np.pad(signal, (0, max(0, FRAME - signal.size)))
