@@ -317,7 +317,7 @@ def _units(table, split, groups, seed):
         if alone := sorted(table.loc[table["session"] == "", "speaker"].unique()):
             raise ProtocolError(
                 f"split sessions leaves out a session at a time, but these speakers have none: {_some(alone)}. Fill in the "
-                "column `session`, or leave out speakers (split speakers)."
+                "column `session`, or leave out one speaker at a time (split speakers)."
             )
         people = table.groupby("session")["speaker"]
         return [tuple(sorted(who.unique())) for _, who in people]
