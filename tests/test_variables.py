@@ -24,6 +24,7 @@ MEASURED = {
     "ONEDNN_MAX_CPU_ISA": ("SSE41", "tensorflow"),
     "DNNL_MAX_CPU_ISA": ("SSE41", "tensorflow"),
     "XLA_FLAGS": ("--xla_cpu_enable_fast_math=true", "jax"),
+    "JAX_THREEFRY_PARTITIONABLE": ("0", "jax"),
 }
 
 

@@ -13,6 +13,7 @@ USUAL = {
     "TF_DETERMINISTIC_OPS": {"1", "true"},  # set so by this package
     "TF_XLA_FLAGS": set(),
     "XLA_FLAGS": set(),
+    "JAX_THREEFRY_PARTITIONABLE": {"1", "true", "t", "yes", "y", "on"},
     "ONEDNN_MAX_CPU_ISA": {"all", "default"},
     "DNNL_MAX_CPU_ISA": {"all", "default"},
 }
