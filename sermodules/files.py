@@ -1,5 +1,6 @@
 """Files and folders that are there whole or not at all, and their digests."""
 
+import errno
 import contextlib
 import glob
 import hashlib
@@ -85,7 +86,14 @@ def copy(source, target, leave_out=()):
         Folders that are there.
     leave_out : iterable of str
         Names of files that are not copied.
+
+    Raises
+    ------
+    NotADirectoryError
+        If `source` is no folder.
     """
+    if not source.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(source))
     for path in source.rglob("*"):
         to = target / path.relative_to(source)
         if path.is_dir():

@@ -298,6 +298,20 @@ class RunConfig:
         """Return a copy with some fields changed; nothing else moves (a preset is not applied again)."""
         return dataclasses.replace(self, **changes)
 
+    def before_added(self):
+        """Return what a configuration was before there were the settings that its preset gives and that were ``added``.
+
+        Examples
+        --------
+        >>> from sermodules.config import RunConfig
+        >>> config = RunConfig.create(preset="teaching")
+        >>> config.anneal_above, config.before_added().anneal_above
+        (300, 0)
+        """
+        added = {f.name: f.default for f in dataclasses.fields(self) if f.metadata.get("added")}
+        given = {name: PRESETS[self.preset].get(name, default) for name, default in added.items()}
+        return self.replace(**{name: added[name] for name, value in given.items() if value == getattr(self, name)})
+
     def to_dict(self):
         """Return all fields as a dict of plain Python values, in the order of the class."""
         return {f.name: getattr(self, f.name) for f in _fields(type(self))}

@@ -237,6 +237,8 @@ def fold(table, number, validation="partner", **division):
 def describe(every, validation="partner", *, split="speakers", groups=0, **_):
     """Say in one line what folds were made: how many, of what size, who validates, and how many trainings that is.
 
+    See chapter "The protocol".
+
     Parameters
     ----------
     every : list of Fold

@@ -207,6 +207,11 @@ def _read(folder):
         text = f"{type(error).__name__}: {error}"
         raise StoreError(f"{folder}: not what `sermodules study publish` writes: {text}") from error
     configs = [config for config in study.configs if config.fold in folds.get(_divided(config), ())]
+    done, before = {result.config for result, _ in runs.values()}, [config.before_added() for config in configs]
+    if len(done & {*before}) > len(
+        done & {*configs}
+    ):  # the preset did not give today's settings when these were published
+        configs = before
     return runs, dataclasses.replace(study, configs=tuple(configs))
 
 
