@@ -1,7 +1,7 @@
 """Files and folders that are there whole or not at all, and their digests."""
 
-import errno
 import contextlib
+import errno
 import glob
 import hashlib
 import shutil
