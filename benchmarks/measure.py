@@ -7,14 +7,18 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tabulate import tabulate
+from tqdm import tqdm
 
 from sermodules.errors import SermodulesError
 from sermodules.paths import project_root
+
+ROOT = Path(__file__).parents[1]
 
 #: The columns of a result, and so of the files. ``ratio`` is how many times as fast as the contender we are; beside a peak it
 #: is the share of it that we reach. Its ``low`` and ``high`` are the lowest and highest of any round.
@@ -40,38 +44,49 @@ class Worker:
         A key of ``benchmarks.worker.JOBS``.
     environment : dict of str to str, optional
         Variables to set.
+    checkout : path, optional
+        Of the project: whose code does the job. This one unless given.
+    python : path, optional
+        Of the environment in which it does.
     **settings
         Arguments of the job, as JSON has them.
     """
 
-    def __init__(self, job, environment=None, **settings):
-        self.job, self._facts = job, None
+    def __init__(self, job, environment=None, checkout=ROOT, python=sys.executable, **settings):
+        self.job, self.checkout, self._facts = job, Path(checkout), None
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", job, json.dumps(settings)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", cwd=Path(__file__).parents[1],
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | (environment or {}),
+            [str(python), "-m", "benchmarks.worker", job, json.dumps(settings)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", cwd=self.checkout,
+            env=os.environ
+            | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(self.checkout)}
+            | (environment or {}),
         )  # fmt: skip
 
     def ready(self):
         """Wait until the job is ready, and return what it said then, a dict."""
         if self._facts is None:
-            self._facts = self._answer()
+            self._facts = self.answer()
         return self._facts
 
     def __call__(self):
         """Have the work done once."""
         self.ready()
+        self.ask()
+        return self.answer()
+
+    def ask(self):
+        """Have the work begun."""
         with contextlib.suppress(OSError):  # the answer tells
             self.process.stdin.write("\n")
             self.process.stdin.flush()
-        return self._answer()
 
-    def _answer(self):
+    def answer(self):
+        """Wait until the work is done, and return what is said then."""
         line = self.process.stdout.readline()
         if not line.endswith("\n"):
             raise SermodulesError(
-                f"the process of the job {self.job!r} ended. If it printed no error above, memory may have run out: "
-                "close other programs."
+                f"the process of the job {self.job!r} ended (in {self.checkout}). If it printed no error above, memory may "
+                "have run out: close other programs."
             )
         return json.loads(line)
 
@@ -88,6 +103,69 @@ class Worker:
         self.process.stdout.close()
 
 
+class Together:
+    """Workers that do the same work at the same time, side by side.
+
+    Calling it has all of them do it once, and returns the seconds until the last is done.
+    """
+
+    def __init__(self, workers):
+        self.workers = list(workers)
+
+    def ready(self):
+        """Wait until all are ready, and return what the first said then."""
+        facts = [worker.ready() for worker in self.workers]
+        return facts[0]
+
+    def __call__(self):
+        """Have the work done once by each."""
+        self.ready()
+        for worker in self.workers:
+            worker.ask()
+        return max(worker.answer() for worker in self.workers)
+
+    def close(self):
+        """End their processes."""
+        for worker in self.workers:
+            worker.close()
+
+
+class AnonymousMemory:
+    """Watches how much memory of its own a process holds (its ``RssAnon``: without files and shared libraries).
+
+    The system keeps no peak of it, so a thread looks every 10 ms. Only Linux tells.
+
+    Parameters
+    ----------
+    pid : int
+    """
+
+    def __init__(self, pid):
+        self._pid, self._peak, self._ended = pid, 0, threading.Event()
+        self._look()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _look(self):
+        self._peak = max(self._peak, _status(self._pid, "RssAnon"))
+
+    def _watch(self):
+        with contextlib.suppress(SermodulesError):  # the process has ended
+            while not self._ended.wait(0.01):
+                self._look()
+
+    def peak(self):
+        """Return the most that was seen so far, in bytes."""
+        with contextlib.suppress(SermodulesError):
+            self._look()
+        return self._peak
+
+    def close(self):
+        """Look no longer."""
+        self._ended.set()
+        self._thread.join()
+
+
 def peak_memory(pid="self"):
     """Return the most memory that a process has held at a time (its peak resident set), in bytes.
 
@@ -99,14 +177,19 @@ def peak_memory(pid="self"):
     SermodulesError
         If the system does not tell: only Linux does.
     """
+    return _status(pid, "VmHWM")
+
+
+def _status(pid, name):
+    """Return an entry of a process's status, in bytes."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     for line in lines:
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])
-    raise SermodulesError("peak memory is read from /proc/<process>/status (VmHWM), which only Linux has: use Linux")
+    raise SermodulesError(f"memory is read from /proc/<process>/status ({name}), which only Linux has: use Linux")
 
 
 def rounds(contenders, count):
@@ -126,12 +209,15 @@ def rounds(contenders, count):
         What each returned in each round.
     """
     names, found = list(contenders), {name: [] for name in contenders}
-    for name in names:
-        contenders[name]()
-    for number in range(count):
-        first = number % len(names)
-        for name in names[first:] + names[:first]:
-            found[name].append(contenders[name]())
+    with tqdm(total=(count + 1) * len(names), desc="turns", unit="turn", leave=False, disable=None) as bar:
+        for name in names:
+            contenders[name]()
+            bar.update()
+        for number in range(count):
+            first = number % len(names)
+            for name in names[first:] + names[:first]:
+                found[name].append(contenders[name]())
+                bar.update()
     return found
 
 

@@ -1,18 +1,32 @@
 """Peak memory of a run, of the process in which a study's worker does its runs, and of a training at the paper's width.
 
-The figures are peak resident sets: all that a process has held at a time, shared libraries included. A run is measured step by
-step; it is of one process, so each figure holds all before it. Two epochs are trained, as every epoch needs the same. A worker
-keeps its process for all its runs, so it is measured after each of three. The worker itself, which only waits, needs as much as
-importing Dask and this package. Only Linux tells these figures.
+Then a run on two corpora of noise, a small one and one eleven times as large: how much memory of its own it holds (anonymous
+memory: without files, which the system can drop, and shared libraries), and how much each further training segment takes.
+
+The other figures are peak resident sets: all that a process has held at a time, shared libraries included. A run is measured
+step by step; it is of one process, so each figure holds all before it. Two epochs are trained, as every epoch needs the same. A
+worker keeps its process for all its runs, so it is measured after each of three. The worker itself, which only waits, needs as
+much as importing Dask and this package. Only Linux tells these figures.
 """
 
+import tempfile
+from pathlib import Path
+
+import click
+import numpy as np
 import pandas as pd
+import soundfile
 
 from benchmarks import measure
 from benchmarks.measure import Worker
 from sermodules.config import RunConfig
+from sermodules.corpora import FOUR
+from sermodules.corpora.audio import SAMPLE_RATE
 
 STEPS = ("features and segments", "training", "test")
+
+#: Training segments of the corpora of noise: somewhat more than those of EMO-DB, and those of a corpus of 4,900 utterances.
+SEGMENTS = (500, 5400)
 
 
 def main(quick=False, rounds=None, threads=RunConfig.threads):
@@ -37,6 +51,7 @@ def main(quick=False, rounds=None, threads=RunConfig.threads):
         corpus=corpus, preset="smoke" if quick else "teaching", epochs=epochs, patience=epochs, threads=threads
     )
     results = _run(config, rounds or (1 if quick else 3)) + _worker(config, 1 if quick else 3)
+    results += _growth(config.replace(epochs=1, patience=1), (16, 32) if quick else SEGMENTS)
     if not quick:
         for preset in ("teaching", "paper"):
             results += _training(RunConfig.create(preset=preset, threads=threads))
@@ -73,6 +88,64 @@ def _worker(config, runs):
         ]
     finally:
         worker.close()
+
+
+def _growth(config, sizes):
+    """Measure a run's anonymous memory on corpora of so many training segments."""
+    results, peaks = [], []
+    for count in sizes:
+        what = f"own memory of a run, preset {config.preset}, {count:,} training segments, {config.threads} threads"
+        click.echo(what, err=True)
+        with tempfile.TemporaryDirectory() as folder:
+            corpus = f"table:{write_noise(Path(folder, 'corpus'), count)}"
+            found = _own(config.replace(corpus=corpus), {"SERMODULES_CACHE": str(Path(folder, "cache"))})
+        results += [
+            measure.result(what, f"until after {name}", [_megabytes(peak)], "MB") for name, peak in found.items()
+        ]
+        peaks.append(found)
+    further = sizes[1] - sizes[0]
+    what = f"own memory of a run, preset {config.preset}: growth with the corpus"
+    growth = {name: (peaks[1][name] - peaks[0][name]) / further / 1000 for name in STEPS}
+    return results + [
+        measure.result(what, f"until after {name}", [value], "KB a segment") for name, value in growth.items()
+    ]
+
+
+def _own(config, environment):
+    """Do a run, and return the most anonymous memory until the end of each step, in bytes."""
+    worker = Worker("one_run", environment=environment, config=config.to_json())
+    memory = measure.AnonymousMemory(worker.process.pid)
+    try:
+        found = {}
+        for name in STEPS:
+            worker()
+            found[name] = memory.peak()
+        return found
+    finally:
+        memory.close()
+        worker.close()
+
+
+def write_noise(folder, segments):
+    """Write a corpus of noise of six speakers, four of whom train; return the path of its CSV.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    segments : int
+        Of the training: the utterances of four speakers, 2 s each, so one segment each.
+    """
+    folder.mkdir(parents=True)
+    rng, rows = np.random.default_rng(0), []
+    for number in range(-(-segments // 4)):
+        for place, speaker in enumerate("abcdef"):
+            name = f"{speaker}{number}"
+            soundfile.write(folder / f"{name}.wav", 0.1 * rng.standard_normal(2 * SAMPLE_RATE), SAMPLE_RATE)
+            gender, emotion = ("female", "male")[place % 2], FOUR[number % 4]
+            rows.append((name, f"{name}.wav", speaker, "", gender, emotion))
+    columns = ["utterance", "path", "speaker", "session", "gender", "emotion"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "noise.csv", index=False)
+    return folder / "noise.csv"
 
 
 def _training(config):

@@ -2,7 +2,7 @@
 
 All contenders train the same layers, of as many parameters, by Nadam, on minibatches of the same size, with as many threads:
 
-- ours: `sermodules.runs.epochs.train`;
+- ours: `sermodules.models.epochs.train`;
 - the stock layer ``keras_self_attention.SeqSelfAttention`` in our model, with a plain ``model.fit`` on arrays (float32 only:
   the layer does not work in mixed precision);
 - PyTorch, channels last, with its own Nadam (`benchmarks.pytorch`), if it is installed.
@@ -13,6 +13,7 @@ a network is convolutions and matrix products, and cannot be faster than that. T
 `sermodules.models.flops`.
 """
 
+import click
 import pandas as pd
 
 from benchmarks import measure
@@ -59,6 +60,7 @@ def main(quick=False, rounds=None, threads=RunConfig.threads):
 def _compare(config, steps, rounds, size):
     """Let all contenders of one configuration take turns, and return the results, ours first."""
     what = f"training, preset {config.preset}, {_SHORT[config.precision]}, {config.threads} threads"
+    click.echo(what, err=True)
     segments, plain = steps * config.batch_size, config.precision == "float32"
     setting = config.replace(epochs=rounds + 1)
     workers, absent = {}, []
@@ -77,7 +79,7 @@ def _compare(config, steps, rounds, size):
             workers["PyTorch, channels last"] = Worker("torch_training", config=setting.to_json(), steps=steps)
         else:
             absent.append(("PyTorch, channels last", "torch"))
-        _check_parameters(workers)
+        check_parameters(workers)
         products = _products(config, size)
         workers |= products
         seconds = measure.rounds(workers, rounds)
@@ -103,7 +105,8 @@ def _products(config, size):
     }
 
 
-def _check_parameters(workers):
+def check_parameters(workers):
+    """Refuse contenders that do not train as many parameters."""
     counts = {name: worker.ready()["parameters"] for name, worker in workers.items()}
     if len(set(counts.values())) > 1:
         raise SermodulesError(f"the contenders are not the same network: they have {counts} parameters")

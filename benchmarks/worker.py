@@ -85,10 +85,21 @@ def network(config, stock=False, **compilation):
     return model
 
 
-def keras_training(turns, config, steps, stock=False):
+def ending(network, layer):
+    """Return a network that ends after a layer: what comes out there, averaged over time, goes into logits."""
+    from sermodules.models.backend import keras
+
+    x = network.input["log_mel"] if layer == "log_mel" else network.get_layer(layer).output
+    x = keras.layers.Reshape((-1, x.shape[-1]))(x)
+    logits = keras.layers.Dense(CLASSES)(keras.layers.GlobalAveragePooling1D()(x))
+    return keras.Model(network.input, logits)
+
+
+def keras_training(turns, config, steps, stock=False, end=None):
     """Train Model 2: a turn is an epoch of `steps` minibatches, without a validation.
 
-    Ours goes through `sermodules.models.epochs.train`. With `stock` it is the library's layer and a plain ``model.fit``.
+    Ours goes through `sermodules.models.epochs.train`. With `stock` it is the library's layer and a plain ``model.fit``. With
+    `end` the network ends after that layer, see `ending`. `benchmarks.against` asks other commits for the same, without these.
     """
     from sermodules.folds import parts
     from sermodules.models import epochs, flops
@@ -109,8 +120,11 @@ def keras_training(turns, config, steps, stock=False):
         on_epoch_begin, on_epoch_end = Turn.on_epoch_begin, Turn.on_epoch_end
 
     model = network(config, stock)
+    if end:
+        model = ending(model, end)
+        epochs.prepare_to_train(model, config)
     facts = {"parameters": model.count_params(), "devices": list(map(str, keras.distribution.list_devices()))}
-    turns.say(facts if stock else facts | {"flops": flops.training(model)})
+    turns.say(facts if stock or end else facts | {"flops": flops.training(model)})
     part = parts.random_part(config, steps * config.batch_size)
     if stock:
         model.fit(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +15,16 @@ from click.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import __main__ as command
-from benchmarks import features, measure, memory, training, worker
+from benchmarks import against, features, first, measure, memory, training, worker
+from benchmarks import parts as parts_of_a_step
 from sermodules import corpora, models
 from sermodules.config import RunConfig
 from sermodules.errors import CorpusError, SermodulesError
-from sermodules.folds import parts
+from sermodules.folds import parts, protocol
 from sermodules.models import flops
 from sermodules.models.backend import keras
 
+ROOT = Path(__file__).resolve().parents[1]
 TINY = RunConfig.create(preset="smoke", width=1 / 32, batch_size=4)
 
 
@@ -327,9 +330,9 @@ def test_networks_of_other_sizes_are_refused():
         def ready(self):
             return {"parameters": self.parameters}
 
-    training._check_parameters({"a": Fake(5), "b": Fake(5)})
+    training.check_parameters({"a": Fake(5), "b": Fake(5)})
     with pytest.raises(SermodulesError, match="not the same network"):
-        training._check_parameters({"a": Fake(5), "b": Fake(6)})
+        training.check_parameters({"a": Fake(5), "b": Fake(6)})
 
 
 @needs_recordings
@@ -358,3 +361,185 @@ def test_a_job_that_fails_is_told():
 
 def test_memory_of_processes_is_in_megabytes():
     assert memory._megabytes(2_500_000) == 2.5
+
+
+# --- the step by parts, another commit, memory and the corpus, the first minutes
+
+
+def test_parts_are_differences_within_each_round():
+    milliseconds = {
+        "nothing": [1.0, 2.0, 1.5], "convolutions": [11.0, 12.0, 21.5], "BiLSTM": [15.0, 17.0, 26.5],
+        "attention": [18.0, 20.0, 29.5], "whole": [20.0, 25.0, 30.5],
+    }  # fmt: skip
+    found = parts_of_a_step._results("w", {name: np.array(values) for name, values in milliseconds.items()})
+    median = {row["contender"]: row["value"] for row in found}
+    assert median == {"whole step": 25, "convolutions": 10, "BiLSTM": 5, "attention": 3, "rest": 3}  # rest: 3, 7, 2.5
+    spread = {row["contender"]: (row["low"], row["high"]) for row in found}
+    assert spread["convolutions"] == (10, 20) and spread["rest"] == (2.5, 7)
+    assert {row["contender"]: row["note"] for row in found}["attention"] == "12% of the step"  # 15, 12 and 10
+
+
+def test_networks_that_end_earlier_have_the_layers_up_to_there():
+    model = worker.network(TINY)
+    names = [
+        {layer.name for layer in worker.ending(model, end).layers}
+        & {"conv1", "linear", "bilstm", "attention", "pooled"}
+        for end in list(parts_of_a_step.ENDS.values())[:-1]
+    ]
+    assert names == [
+        set(), {"conv1", "linear"}, {"conv1", "linear", "bilstm"}, {"conv1", "linear", "bilstm", "attention", "pooled"},
+    ]  # fmt: skip
+    assert worker.ending(model, "linear").output.shape == (None, worker.CLASSES)
+
+
+def test_quick_parts_by_the_command():
+    told = CliRunner().invoke(command.main, ["parts", "--quick"])
+    assert told.exit_code == 0, told.output
+    for name in ("whole step", "convolutions", "BiLSTM", "attention", "rest"):
+        assert f"| {name} " in told.output
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """Return a repository that holds this checkout's code in its first commit, and something else in its second."""
+    folder = tmp_path / "repository"
+    for name in ("sermodules", "benchmarks"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "_toc.yml").touch()
+    (folder / "Makefile").write_text(
+        f"env:\n\tmkdir -p .venv/bin\n\tprintf '#!/bin/sh\\nexec {sys.executable} \"$$@\"\\n' > .venv/bin/python\n"
+        "\tchmod +x .venv/bin/python\n"
+    )
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        git(folder, *arguments)
+    (folder / "benchmarks" / "worker.py").write_text("raise SystemExit('this is another worker')\n")
+    git(folder, "commit", "-qam", "second")
+    return folder
+
+
+def git(folder, *arguments):
+    who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    return subprocess.run(
+        ["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True, text=True
+    ).stdout
+
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="no git on this machine")
+
+
+@needs_git
+def test_a_commit_is_checked_out_once_and_its_own_makefile_makes_its_environment(repository):
+    folder = against.checkout("HEAD~1", repository)
+    assert folder == repository / "_build" / "against" / git(repository, "rev-parse", "HEAD~1")[:12]
+    assert "def keras_training" in (folder / "benchmarks" / "worker.py").read_text()
+    (folder / "mark").touch()
+    assert against.checkout(folder.name, repository) == folder and (folder / "mark").exists()
+    assert "another worker" in (against.checkout("HEAD", repository) / "benchmarks" / "worker.py").read_text()
+    assert {path.name for path in folder.parent.iterdir()} == {folder.name, against.checkout("HEAD", repository).name}
+    assert against.own_environment(folder).is_file()
+    with pytest.raises(SermodulesError, match="knows nothing called 'nonsense'"):
+        against.checkout("nonsense", repository)
+
+
+@needs_git
+def test_quick_against_another_commit(repository, monkeypatch):
+    monkeypatch.setattr(against, "project_root", lambda: repository)
+    monkeypatch.setattr(against, "STEPS", {"smoke": 1})
+    results = against.main("HEAD~1", quick=True)
+    name = git(repository, "rev-parse", "HEAD~1")[:12]
+    assert results["contender"].tolist() == ["sermodules", f"commit {name}"] * 2
+    assert [("side by side" in what) for what in results["what"]] == [False, False, True, True]
+    theirs, ours = results.iloc[1::2].reset_index(), results.iloc[::2].reset_index()
+    np.testing.assert_allclose(theirs["ratio"], ours["value"] / theirs["value"])
+    with pytest.raises(SermodulesError, match="'keras_training' ended"):
+        against.main("HEAD", quick=True)
+
+
+def test_workers_side_by_side_begin_together_and_the_last_counts():
+    log = []
+
+    class Fake:
+        def __init__(self, seconds):
+            self.seconds = seconds
+
+        def ready(self):
+            return {"seconds": self.seconds}
+
+        def ask(self):
+            log.append("ask")
+
+        def answer(self):
+            log.append("answer")
+            return self.seconds
+
+    both = measure.Together([Fake(2), Fake(3)])
+    assert both.ready() == {"seconds": 2} and both() == 3
+    assert log == ["ask", "ask", "answer", "answer"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the memory of a process")
+def test_own_memory_is_seen_after_it_was_freed_and_mapped_files_do_not_count(tmp_path):
+    (tmp_path / "file").write_bytes(b"x" * 10**8)
+    code = (
+        "import mmap, sys\nprint('ready', flush=True)\nsys.stdin.readline()\n"
+        f"with open({str(tmp_path / 'file')!r}, 'rb') as file:\n    held = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)\n"
+        "sum(held[place] for place in range(0, 10**8, 4096))\nprint('read', flush=True)\nsys.stdin.readline()\n"
+        "x = bytearray(3 * 10**8)\nprint('held', flush=True)\nsys.stdin.readline()\n"
+        "del x\nprint('freed', flush=True)\nsys.stdin.readline()"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "ready\n"
+        memory, peaks = measure.AnonymousMemory(child.pid), []
+        for word in ("read", "held", "freed"):
+            child.stdin.write("\n")
+            child.stdin.flush()
+            assert child.stdout.readline() == f"{word}\n"
+            peaks.append(memory.peak())
+        memory.close()
+    finally:
+        child.kill()
+        child.wait()
+    assert peaks[0] < 10**8 and 3 * 10**8 < peaks[1] <= peaks[2] < 5 * 10**8
+
+
+def test_noise_has_so_many_training_segments(tmp_path):
+    table = corpora.load(f"table:{memory.write_noise(tmp_path / 'noise', 10)}")
+    fold = protocol.folds(table)[0]
+    rows = table[table["speaker"].isin(fold.train)]
+    assert len(rows) == 12 and (rows["duration"] == 2).all() and set(rows["emotion"]) <= set(corpora.FOUR)
+    assert rows["gender"].nunique() == 2 and rows["emotion"].nunique() == 3
+
+
+def test_the_first_minutes_are_those_of_make_study():
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\nstudy: $(READY)\n")[1].split("\n\n")[0]
+    steps = [line.strip().lstrip("@") for line in recipe.splitlines() if not line.strip().startswith("@echo")]
+    ours = [" ".join(step) for step in first.PHASES.values()]
+    steps = [step.replace("$(BIN)", ".venv/bin").replace("$(MAKE) --no-print-directory", "make") for step in steps]
+    assert ours == ["make env", *steps]
+
+
+def test_first_minutes_beside_another_commit(monkeypatch):
+    times = iter([{"book": 2.0, "in all": 2.0}, {"book": 5.0, "in all": 6.0}])
+    asked = []
+    monkeypatch.setattr(first, "_once", lambda *arguments: asked.append(arguments) or next(times))
+    results = first.main("abc", ["book"])
+    assert [(name, commit) for name, commit, _ in asked] == [("sermodules", "HEAD"), ("commit abc", "abc")]
+    assert results["ratio"].tolist()[1::2] == [2.5, 3.0] and results["value"].tolist() == [2, 5, 2, 6]
+    assert results["ratio"].isna().tolist()[::2] == [True, True]
+
+
+@needs_git
+def test_a_phase_is_timed_in_a_clone_without_corpora_and_caches(repository, monkeypatch):
+    monkeypatch.setattr(against, "project_root", lambda: repository)
+    monkeypatch.setattr(first, "project_root", lambda: repository)
+    monkeypatch.setenv("SERMODULES_DATA", "/somewhere")
+    code = "import os; assert 'SERMODULES_DATA' not in os.environ and not os.path.exists(os.environ['UV_CACHE_DIR'])"
+    monkeypatch.setitem(first.PHASES, "book", (".venv/bin/python", "-c", code))
+    found = first._once("sermodules", "HEAD", ["installation", "book"])
+    assert found["in all"] == found["installation"] + found["book"] > 0
+    assert list((repository / "_build" / "first").iterdir()) == []
+    monkeypatch.setitem(first.PHASES, "book", (".venv/bin/python", "-c", "raise SystemExit(1)"))
+    with pytest.raises(SermodulesError, match="failed in a fresh clone"):
+        first._once("sermodules", "HEAD", ["installation", "book"])
+    assert list((repository / "_build" / "first").iterdir()) == []

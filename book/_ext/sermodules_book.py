@@ -291,7 +291,14 @@ def run_times(studies):
 
 
 #: The benchmarks whose tables the page of versions shows, in this order.
-BENCHMARKS = {"training": "Training", "features": "Features", "memory": "Peak memory"}
+BENCHMARKS = {
+    "training": "Training",
+    "parts": "A training step, taken apart",
+    "against": "Training, beside another commit",
+    "features": "Features",
+    "memory": "Memory",
+    "first": "The first minutes",
+}
 
 
 def benchmark_tables(root):
