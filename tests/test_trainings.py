@@ -98,3 +98,52 @@ def test_power_grows_with_the_seeds_and_a_false_claim_is_rarely_decided():
     assert many > few
     assert statistics.chance_to_decide(parts, ("above", 0.0), 0.0, seeds=3, draws=400) < 0.1
     assert statistics.chance_to_decide(parts, ("below", 3.43), 0.0, seeds=5, draws=200) > 0.5
+
+
+def groups(seeds=3, shared=5.0, gain=4.0):
+    """Scores of two configurations on 12 speakers in 4 groups, drawn anew each seed; two groups share a training."""
+    rng, rows = np.random.default_rng(2), []
+    for seed in range(1, seeds + 1):
+        group = rng.permutation(np.arange(12) % 4)
+        luck = rng.normal(0, shared, 2)
+        for speaker, number in enumerate(group):
+            held_out = ", ".join(f"s{i:02d}" for i in np.flatnonzero(group // 2 == number // 2))
+            old = 60 + rng.normal(0, 3)
+            for name, uar in (("old", old), ("new", old + gain + luck[number // 2] + rng.normal())):
+                rows.append((name, number + 1, f"s{speaker:02d}", seed, uar, held_out))
+    return pd.DataFrame(rows, columns=[*statistics.COLUMNS, "held_out"])
+
+
+def test_compare_and_summary_reckon_with_shared_trainings():
+    scores = groups()
+    old, new = (scores[scores["configuration"] == name].reset_index(drop=True) for name in ("old", "new"))
+    found = statistics.clustered_t(
+        pd.DataFrame(
+            {
+                "speaker": new["speaker"],
+                "training": new["seed"].astype(str) + new["held_out"],
+                "difference": new["uar"] - old["uar"],
+            }
+        )
+    )
+    assert found.trainings == 6
+    row = statistics.compare(scores, "old").iloc[0]
+    assert row[["difference", "low", "high", "p"]].tolist() == pytest.approx(
+        [found.mean, found.low, found.high, found.p]
+    )
+    independent = ["bootstrap_low", "bootstrap_high", "p_sign_flip", "p_wilcoxon", "worse", "same", "better"]
+    assert row[independent].isna().all() and row["speakers"] == 12
+    naive = statistics.corrected_t(statistics.paired_differences(scores, "old", "new")["difference"], 0)
+    assert row["high"] - row["low"] > 1.5 * (naive.high - naive.low)
+    summary = statistics.summary(scores).set_index("configuration").loc["new"]
+    alone = new.assign(training=new["seed"].astype(str) + new["held_out"], difference=new["uar"])
+    whole = statistics.clustered_t(alone)
+    assert (summary["low"], summary["high"]) == pytest.approx((whole.low, whole.high))
+
+
+def test_without_the_column_the_fold_is_the_training_and_single_speakers_are_as_ever():
+    scores = groups().drop(columns="held_out")
+    assert statistics.compare(scores, "old").iloc[0][["bootstrap_low"]].isna().all()
+    single = scores.assign(fold=scores["speaker"].str[1:].astype(int) + 1)
+    values = statistics.paired_differences(single, "old", "new")["difference"]
+    assert statistics.compare(single, "old").iloc[0]["low"] == statistics.corrected_t(values).low

@@ -75,13 +75,14 @@ def shared(configuration):
 
 
 def dependence(configurations):
-    """Warn, where a training tested several speakers at a time, that the intervals take them as independent."""
+    """Say, where a training tested several speakers at a time, what the intervals take into account."""
     if not any(shared(c) for c in configurations):
         return ""
     return (
-        "**One training tested several speakers at a time.** Intervals and tests below take speakers as independent. What a"
-        " training draws (its weights, its order) moves all of its speakers together, so the intervals are too narrow, and more"
-        " speakers do not mend that: more seeds do. `scores.csv` names in `held_out` who shares a training."
+        "**One training tested several speakers at a time.** What a training draws (its weights, its order) moves all of its"
+        " speakers together, and more speakers do not average it out: more seeds do. Intervals and p-values below reckon with"
+        " both, speakers and trainings (two-way clustering); tests that take speakers as independent are left out. The claims"
+        " ledger still takes them so: its intervals are too narrow. `scores.csv` names in `held_out` who shares a training."
     )
 
 

@@ -5,16 +5,27 @@ import pandas as pd
 
 from sermodules.errors import SermodulesError
 from sermodules.evidence.statistics.levels import EQUAL, ROPE
-from sermodules.evidence.statistics.table import check, configurations, run_differences, speakers_of
+from sermodules.evidence.statistics.table import (
+    check,
+    configurations,
+    run_differences,
+    speakers_of,
+    trainings,
+    with_trainings,
+)
 from sermodules.evidence.statistics.tests import (
-    CorrectedT,
-    Probabilities,
     bayesian_correlated_t,
     bootstrap_interval,
     corrected_t,
     sign_flip,
     wilcoxon,
 )
+from sermodules.evidence.statistics.trainings import clustered_t
+
+#: The columns of `compare` that tests fill.
+TESTS = (
+    "low", "high", "p", "bootstrap_low", "bootstrap_high", "p_sign_flip", "p_wilcoxon", "worse", "same", "better",
+)  # fmt: skip
 
 
 def compare(scores, reference, others=None, rope=ROPE, correlation=None, seed=0):
@@ -53,7 +64,9 @@ def compare(scores, reference, others=None, rope=ROPE, correlation=None, seed=0)
         - ``speakers`` who have a pair of runs, ``speakers_better`` of them with a difference above 0; ``seeds``: the fewest
           pairs of a speaker; ``pairs`` in all; ``unpaired``: rows left out because they have no partner.
 
-        NaN where fewer than two speakers have a pair, or all differences are equal.
+        NaN where fewer than two speakers have a pair, or all differences are equal. Where folds test groups of speakers, one
+        training tests many: then interval and p-value are those of `clustered_t`, and the columns of the other tests, which
+        take speakers as independent, are NaN.
 
     Raises
     ------
@@ -90,32 +103,39 @@ def _comparison(scores, reference, other, rope, correlation, seed):
     runs = run_differences(scores, reference, other)
     speakers = speakers_of(runs)
     values = speakers["difference"]
-    enough = len(values) > 1
-    test = corrected_t(values, correlation) if enough else CorrectedT(values.mean(), *[np.nan] * 5)
-    posterior = bayesian_correlated_t(values, rope, correlation) if enough else Probabilities(*[np.nan] * 3)
-    low, high = bootstrap_interval(values, seed) if enough else (np.nan, np.nan)
     involved = scores["configuration"].isin([reference, other])
     partners = 2 if isinstance(reference, str) else 1
+    shared = trainings(scores[scores["configuration"] == other])
+    tests = _tests(values, rope, correlation, seed) if shared is None else _clustered(with_trainings(runs, shared))
     return {
         "configuration": other,
         "reference": reference,
-        "difference": test.mean,
-        "low": test.low,
-        "high": test.high,
-        "p": test.p,
-        "bootstrap_low": low,
-        "bootstrap_high": high,
-        "p_sign_flip": sign_flip(values) if enough else np.nan,
-        "p_wilcoxon": wilcoxon(values) if enough else np.nan,
-        "worse": posterior.worse,
-        "same": posterior.same,
-        "better": posterior.better,
+        "difference": values.mean(),
+        **tests,
         "speakers": len(speakers),
         "speakers_better": int((values > EQUAL).sum()),
         "seeds": int(speakers["seeds"].min()) if len(speakers) else 0,
         "pairs": len(runs),
         "unpaired": int(involved.sum()) - partners * len(runs),
     }
+
+
+def _tests(values, rope, correlation, seed):
+    """Return the columns of the tests, where each speaker was tested by itself."""
+    if len(values) < 2:
+        return dict.fromkeys(TESTS, np.nan)
+    test, posterior = corrected_t(values, correlation), bayesian_correlated_t(values, rope, correlation)
+    found = (test.low, test.high, test.p, *bootstrap_interval(values, seed), sign_flip(values), wilcoxon(values))
+    found = dict(zip(TESTS, (*found, posterior.worse, posterior.same, posterior.better), strict=True))
+    return {"difference": test.mean} | found
+
+
+def _clustered(differences):
+    """Return the columns of the tests, where trainings tested groups: NaN for tests that take speakers as independent."""
+    if differences["speaker"].nunique() < 2 or differences["training"].nunique() < 2:
+        return dict.fromkeys(TESTS, np.nan)
+    found = clustered_t(differences)
+    return dict.fromkeys(TESTS, np.nan) | {"low": found.low, "high": found.high, "p": found.p}
 
 
 def _holm(p):

@@ -5,6 +5,7 @@ import pandas as pd
 
 from sermodules.errors import SermodulesError
 from sermodules.evidence.statistics.tests import bootstrap_interval
+from sermodules.evidence.statistics.trainings import clustered_t
 
 #: Columns of a table of scores.
 COLUMNS = ("configuration", "fold", "speaker", "seed", "uar")
@@ -55,6 +56,27 @@ def in_order(scores):
     return pairs.sort_values(by)["speaker"].drop_duplicates().tolist()
 
 
+def trainings(scores):
+    """Say which training tested each row, where a training tests groups of speakers.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        One row a run and test speaker.
+
+    Returns
+    -------
+    pandas.Series or None
+        Indexed by speaker and seed. None where every fold tests one speaker: then the unit of inference is the speaker. By
+        the column ``held_out`` if it is there (two groups that validate each other share a training), else by the fold.
+    """
+    if scores.groupby(["configuration", "fold", "seed"])["speaker"].nunique().max() < 2:
+        return None
+    tested = scores["held_out" if "held_out" in scores else "fold"].astype(str)
+    named = tested.str.cat(scores["seed"].astype(str), sep=", seed ")
+    return scores.assign(training=named).drop_duplicates(["speaker", "seed"]).set_index(["speaker", "seed"])["training"]
+
+
 def by_speaker(scores):
     """Average the seeds of each speaker.
 
@@ -101,7 +123,8 @@ def summary(scores, seed=0):
         - ``sd_seeds``: sample SD over the seeds of the mean over the speakers: how much the headline figure moves when
           everything is run again. Only seeds that have all of the configuration's speakers;
         - ``sd_within``: root mean square over the speakers of the sample SD over the seeds: how much one run moves;
-        - ``low``, ``high``: 95 % bootstrap interval of the mean over speakers;
+        - ``low``, ``high``: 95 % bootstrap interval of the mean over speakers; where groups of speakers are tested by one
+          training, that of `clustered_t`;
         - ``speakers``, ``seeds``, ``rows``: how many there are. A row is a run where a fold tests one speaker.
 
         NaN where there are too few speakers or seeds.
@@ -127,7 +150,7 @@ def summary(scores, seed=0):
     rows = []
     for name, runs in scores.groupby("configuration", sort=False):
         values = means[name].dropna()
-        low, high = bootstrap_interval(values, seed) if len(values) >= FEWEST_SPEAKERS else (np.nan, np.nan)
+        low, high = _interval(runs, values, seed) if len(values) >= FEWEST_SPEAKERS else (np.nan, np.nan)
         grid = runs.pivot(index="speaker", columns="seed", values="uar")
         rows.append(
             {
@@ -145,6 +168,21 @@ def summary(scores, seed=0):
             }
         )
     return pd.DataFrame(rows)
+
+
+def _interval(runs, values, seed):
+    """Return the interval of the mean of one configuration."""
+    shared = trainings(runs)
+    if shared is None:
+        return bootstrap_interval(values, seed)
+    found = clustered_t(with_trainings(runs.set_index(["speaker", "seed"])["uar"], shared))
+    return found.low, found.high
+
+
+def with_trainings(values, shared):
+    """Return what `clustered_t` takes, from values and trainings that are indexed by speaker and seed."""
+    frame = pd.DataFrame({"difference": values, "training": shared.reindex(values.index)})
+    return frame.dropna(subset="difference").reset_index()
 
 
 def paired_differences(scores, reference, other):
