@@ -245,7 +245,7 @@ def coverage(parts, speakers=91, groups=10, seeds=3, draws=2000):
         found = _estimate(difference, weights, speaker, training)
         shared += found.low <= 0 <= found.high
         means = difference.reshape(speakers, seeds).mean(axis=1)
-        independent += abs(means.mean()) <= width * means.std(ddof=1)
+        independent += bool(abs(means.mean()) <= width * means.std(ddof=1))
     return {"trainings shared": 100 * shared / draws, "speakers independent": 100 * independent / draws}
 
 
