@@ -65,6 +65,7 @@ class Machine:
     def _start(function, *arguments):
         """Call a function in a thread. Python does not wait for it when it ends."""
         future = futures.Future()
+        future.set_running_or_notify_cancel()  # from here on it cannot be cancelled, and its answer may be left unread
 
         def work():
             try:
