@@ -91,7 +91,7 @@ test: $(READY)
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE) tests/test_book.py)
 	$(BIN)/python -m pytest $(ALONE)
-	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 book
+	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=300 book
 	@$(MAKE) --no-print-directory epub
 	$(BIN)/python -m pytest tests/test_book.py
 
