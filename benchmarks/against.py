@@ -57,7 +57,7 @@ def main(commit, environment=None, quick=False, rounds=None, threads=RunConfig.t
     python = Path(environment).absolute() if environment else own_environment(folder)
     results = []
     for preset, steps in STEPS.items():
-        config = RunConfig.create(preset=preset, threads=threads)
+        config = RunConfig.create(preset=preset, threads=threads).before_added()  # as every commit knows it
         if quick:
             config, steps = config.replace(width=1 / 64, conv_layers=1, batch_size=4), 2
         for processes in PROCESSES:
