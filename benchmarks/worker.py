@@ -122,7 +122,7 @@ def keras_training(turns, config, steps, stock=False, end=None):
     model = network(config, stock)
     if end:
         model = ending(model, end)
-        epochs.prepare_to_train(model, config)
+        epochs.prepare_to_train(model, config, 1)
     facts = {"parameters": model.count_params(), "devices": list(map(str, keras.distribution.list_devices()))}
     turns.say(facts if stock or end else facts | {"flops": flops.training(model)})
     part = parts.random_part(config, steps * config.batch_size)

@@ -81,6 +81,7 @@ def make(name):
 @click.option("--seed", type=int, help="The seed that draws the groups.")
 def check(name, **settings):
     """Read a corpus and all its recordings, and say which folds it gives: NAME, or table:path/to/utterances.csv."""
+    _begin(f"reading {name}")
     from sermodules import corpora
     from sermodules.config import RunConfig
     from sermodules.corpora import audio

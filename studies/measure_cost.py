@@ -106,7 +106,7 @@ def speed(config, steps=3, classes=4):
     """
     method = models.build(config, classes)
     network = method.network
-    epochs.prepare_to_train(network, config)
+    epochs.prepare_to_train(network, config, 1)
     part, clock = random_part(config, config.batch_size, classes), _Clock()
 
     def minibatches():

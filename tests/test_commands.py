@@ -17,6 +17,7 @@ CALLS = {
     "corpora": (),
     "corpora get": ("emodb",),
     "corpora make": ("synthetic",),
+    "corpora check": ("synthetic",),
     "study run": (STUDY,),
     "study status": (STUDY,),
     "study report": (STUDY,),

@@ -88,14 +88,14 @@ def test_partner_folds_share_a_training_and_get_the_bytes_of_a_training_of_their
 
 
 def test_a_long_training_begins_lower_and_comes_to_rest(tones):
-    config = tiny(tones, epochs=3, patience=3, learning_rate=0.04, anneal_above=3)  # 16 segments: 6 minibatches in all
+    config = tiny(tones, epochs=3, patience=3, learning_rate=0.04, anneal_above=3)
     data, trained = runs.prepare(config), models.build(config, 4)
     rate = epochs.learning_rate(config, 6)
     assert float(rate(0)) == pytest.approx(0.04 * (3 / 6) ** 0.5) and float(rate(6)) == pytest.approx(0, abs=1e-9)
     assert epochs.learning_rate(config, 3) == 0.04
     runs.fit(trained, data, config, verbose=False)
     assert float(trained.network.optimizer.learning_rate) == pytest.approx(0, abs=1e-9)  # after its last minibatch
-    short = config.replace(anneal_above=6)
+    short = config.replace(anneal_above=1000)
     constant = models.build(short, 4)
     runs.fit(constant, data, short, verbose=False)
     assert float(constant.network.optimizer.learning_rate) == pytest.approx(0.04)
