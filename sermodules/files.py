@@ -1,8 +1,10 @@
 """Files and folders that are there whole or not at all, and their digests."""
 
 import contextlib
+import errno
 import glob
 import hashlib
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -59,7 +61,14 @@ def copy(source, target, leave_out=()):
         Folders that are there.
     leave_out : iterable of str
         Names of files that are not copied.
+
+    Raises
+    ------
+    OSError
+        If `source` is no folder, or something cannot be read or written.
     """
+    if not source.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(source))
     for path in source.rglob("*"):
         to = target / path.relative_to(source)
         if path.is_dir():
