@@ -284,6 +284,8 @@ def test_copies_keep_what_is_below(tmp_path):
         "deep",
         "deep/README.md",
     ]
+    with pytest.raises(NotADirectoryError, match="left"):  # else publishing to a file would move it away
+        files.copy(tmp_path / "a" / "left", tmp_path / "b")
 
 
 # --- the notebook of a finished run
