@@ -236,7 +236,10 @@ def check_many(outcomes, folder):
 
     names = [path for path in outcomes if path.name.isprintable() and len(path.name) < 256]  # a CSV can hold these
     rows = pd.DataFrame({"utterance": map(str, range(len(names))), "path": names, "speaker": "A", "session": ""})
-    rows, table = rows.assign(gender="female", emotion=["sad", *["calm"] * (len(rows) - 1)]), folder.with_suffix(".csv")
+    rows, table = (
+        rows.assign(gender="female", emotion=np.resize(["sad", "calm"], len(rows))),
+        folder.with_suffix(".csv"),
+    )
     rows.to_csv(table, index=False)
     told, none = refused(corpora.load, f"table:{table}"), [path for path in names if not path.is_file()]
     assert all(f"there is no audio file {path}" in told for path in none) and told.count("no audio file") == len(none)
