@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from sermodules import metrics, plots
-from sermodules.config import RunConfig
+from sermodules.config import RunConfig, words
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.evidence import paper, report
 from sermodules.evidence.report import cells
@@ -188,6 +188,17 @@ def test_labels_leave_out_what_the_preset_or_the_model_brings_and_keep_what_over
         "Model 2, attention seq_self", "Model 2, attention mean",
     ]  # fmt: skip
     assert labels(config(), config(merge_excited=True)) == ["Model 1, merge_excited no", "Model 1, merge_excited yes"]
+
+
+def test_a_setting_that_was_added_later_is_named_where_it_differs_and_only_there():
+    old = {"preset": "teaching", "anneal_above": 0}  # as runs have it that are older than the setting
+    assert labels(config(**old), config(model="dnn_elm", preset="teaching")) == ["Model 1", "DNN-ELM"]
+    assert words.settings(config(**old)) == words.settings(config(preset="teaching")) == ""
+    assert words.settings(config(**old | {"anneal_above": 5})) == "anneal_above 5"
+    assert labels(config(**old), config(preset="teaching"), config(model="dnn_elm", preset="teaching")) == [
+        "Model 1, anneal_above 0", "Model 1, anneal_above 300", "DNN-ELM",
+    ]  # fmt: skip
+    assert labels(config(), config(**old)) == ["Model 1, preset smoke", "Model 1, preset teaching"]
 
 
 def test_several_configurations_of_a_model_have_a_matrix_each(tmp_path):

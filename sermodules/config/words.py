@@ -6,6 +6,8 @@ from pathlib import Path
 from sermodules.config.methods import METHODS
 from sermodules.config.run import RunConfig
 
+# The settings that were added later, with their defaults.
+_ADDED = {field.name: field.default for field in dataclasses.fields(RunConfig) if field.metadata.get("added")}
 # What has a column of its own in a table of scores, or changes nothing but the last digits.
 _OWN_COLUMNS = {"corpus", "preset", "model", "attention", "gender", "fold", "seed", "threads"}
 
@@ -35,7 +37,7 @@ def labels(cells):
     """
     shown = differing(cells)
     always = [name for name in ("corpus", "preset") if name in shown]
-    unusual = {cell: unusual_settings(cell, shown) for cell in cells}
+    unusual = {cell: list(dict.fromkeys([*unusual_settings(cell, shown), *_told_apart(cell, cells)])) for cell in cells}
     topics = {name for names in unusual.values() for name in names}
     if len(topics) == 1:
         (topic,) = topics
@@ -55,9 +57,26 @@ def differing(cells):
 
 
 def unusual_settings(cell, names):
-    """Return the fields among `names` that are not what the configuration's preset and model supply."""
-    usual = supplied(cell)
-    return [name for name in names if name not in ("corpus", "preset") and getattr(cell, name) != getattr(usual, name)]
+    """Return the fields among `names` that are not what the configuration's preset and model supply.
+
+    Of a setting that was added later its default is usual too, whatever a preset supplies today: older runs have it.
+    """
+    usual, names = supplied(cell), [name for name in names if name not in ("corpus", "preset")]
+    return [name for name in names if getattr(cell, name) not in (getattr(usual, name), _ADDED.get(name))]
+
+
+def _told_apart(cell, cells):
+    """Return the settings, added later, in which others of the same preset differ: they are named although usual."""
+    mine, same = (
+        [name for name in _ADDED if _hears(cell, name)],
+        [other for other in cells if other.preset == cell.preset],
+    )
+    return [name for name in mine if len({getattr(other, name) for other in same if _hears(other, name)}) > 1]
+
+
+def _hears(cell, name):
+    listens = METHODS[cell.model].listens
+    return listens is None or name in listens
 
 
 def supplied(cell):
