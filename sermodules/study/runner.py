@@ -154,9 +154,14 @@ def _do(config, folder, notebook):
         source = folder / "source.ipynb"
         source.write_text(notebook, encoding="utf-8")
         papermill.execute_notebook(
-            source, folder / "run.ipynb", parameters=config.to_dict() | {"out": str(folder)},
+            _literal(source), _literal(folder / "run.ipynb"), parameters=config.to_dict() | {"out": str(folder)},
             progress_bar=False, log_output=False, kernel_name="python3", engine_name=engine.NAME,
         )  # fmt: skip
+
+
+def _literal(path):
+    """Return a path as papermill takes it: it fills parameters in where braces stand."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _orders():
