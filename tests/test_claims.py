@@ -63,6 +63,22 @@ def decided(frame, claim=MAIN):
     return claims.ledger(frame).set_index("id").loc[claim]
 
 
+def grouped(gain=4.0, shared=6.0, speakers=60, seeds=3):
+    """Scores of Models 1 and 2, the second better: speakers in ten groups, two of which share a training and its luck."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for seed in range(1, seeds + 1):
+        group = rng.permutation(np.arange(speakers) % 10)
+        luck = rng.normal(0, shared, 5)
+        for speaker, number in enumerate(group):
+            held_out = f"pair {number // 2}"
+            uar = 60 + rng.normal(0, 0.5)
+            for cell, mean in ((MODEL1, uar), (MODEL2, uar + gain + luck[number // 2])):
+                rows.append(("cremad", "teaching", *cell, number + 1, f"s{speaker:02d}", seed, mean, mean, held_out))
+    frame = pd.DataFrame(rows, columns=[*claims.COLUMNS, "held_out"])
+    return frame.assign(settings="groups 10", run=[f"run{number}" for number in range(len(frame))])
+
+
 # --- all claims are decided, and computed
 
 
@@ -637,3 +653,44 @@ def test_the_ledger_says_what_is_taken_from_what():
     assert found["sad-recognised-best-model-2"] == "Model 2: recall of sad less each other class"
     assert found["self-attention-more-stable"] == "SD of Model 1 over SD of Model 2"
     assert found["table-1-means-agree"] == found["deltas-help"] == ""
+
+
+# --- groups of speakers: one training tested many
+
+
+def test_speakers_of_one_training_are_not_taken_as_independent():
+    frame = grouped()
+    alone = frame.drop(columns="held_out").assign(fold=frame["speaker"].str[1:].astype(int) + 1)  # a training each
+    assert decided(alone)["verdict"] == SUPPORTED
+    row = decided(frame)
+    assert row["verdict"] == CANNOT_TELL
+    assert row["low"] < decided(alone)["low"] and row["high"] > decided(alone)["high"]
+    assert "detectable with power 0.8: " in row["note"]
+    names = frame[["model", "attention", "gender"]].agg(", ".join, axis=1)
+    found = statistics.compare(frame.assign(configuration=names), ", ".join(MODEL1)).iloc[0]
+    assert [row["value"], row["low"], row["high"]] == pytest.approx(list(found[["difference", "low", "high"]]))
+
+
+def test_many_trainings_decide_what_many_speakers_do_not():
+    assert decided(grouped(shared=1.0))["verdict"] == SUPPORTED
+    assert decided(grouped(gain=-4.0, shared=1.0))["verdict"] == NOT_SUPPORTED
+
+
+def test_recalls_and_baselines_know_of_groups_too():
+    frame = recalls(grouped(shared=1.0))
+    row = decided(frame, "sad-recognised-best-model-2")
+    assert row["verdict"] == SUPPORTED and row["runs"].startswith("180 runs, 60 speakers, 3 seeds")
+    svm = frame[frame["model"] == "model1"].assign(model=SVM[0], attention=SVM[1], gender=SVM[2])
+    one = decided(pd.concat([frame, svm[svm["seed"] == 1]]), "network-matches-classical-features")
+    assert "120 runs, 60 speakers, 1 seed" in one["runs"], "the seed draws the groups, so runs are paired by it"
+
+
+def test_a_spread_over_speakers_of_one_training_is_not_judged():
+    row = decided(grouped(), "self-attention-more-stable")
+    assert row["verdict"] == claims.NOT_TESTED and "one training tested many" in row["note"]
+
+
+def test_one_training_decides_nothing():
+    frame = grouped(seeds=1)
+    row = decided(frame[frame["held_out"] == "pair 0"])
+    assert row["verdict"] == claims.NOT_TESTED and "at least two trainings" in row["note"]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sermodules.config import METHODS
+from sermodules.evidence import statistics
 from sermodules.evidence.claims.finding import FEWEST_SPEAKERS, Missing
 
 
@@ -97,3 +98,16 @@ def left_out(scores, cells, frames):
 def by_speaker(frame, column):
     """Average the seeds of each speaker."""
     return frame[column].groupby("speaker").mean()
+
+
+def trainings(scores):
+    """Return the training of each speaker and seed where one training tested many speakers, otherwise None."""
+    if scores.empty:
+        return None
+    names = scores[["model", "attention", "gender"]].astype(str).agg(", ".join, axis=1)
+    return statistics.shared_trainings(scores.assign(configuration=names))
+
+
+def values(frame, column, shared):
+    """Return one value a speaker, the mean of the seeds; where trainings are `shared`, one a speaker and seed."""
+    return by_speaker(frame, column) if shared is None else frame[column]

@@ -66,8 +66,31 @@ def exact(ours, holds, note=""):
     return Found(ours, np.nan, np.nan, SUPPORTED if holds else NOT_SUPPORTED, note=note)
 
 
-def evidence(values):
-    """Return the mean and what `statistics.verdict` takes, for one value a speaker."""
+def evidence(values, shared=None):
+    """Return the mean and what `statistics.verdict` takes.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Points, one value a speaker; one a speaker and seed, indexed so, if trainings are shared.
+    shared : pandas.Series, optional
+        The training of each speaker and seed, where one training tested many: from `statistics.shared_trainings`.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    Missing
+        If one training tested all speakers.
+    """
+    if shared is not None:
+        rows = statistics.with_trainings(values, shared)
+        if rows["training"].nunique() < 2:
+            raise Missing("needs speakers tested by at least two trainings")
+        found = statistics.clustered_t(rows)
+        return {"difference": found.mean} | plain_evidence(found.low, found.high, found.p)
     test = statistics.corrected_t(values)
     low, high = statistics.bootstrap_interval(values)
     return {
@@ -99,12 +122,13 @@ def in_points(value, ends, what=""):
     return f"{value:+.2f} points{what}, {brackets}"
 
 
-def could_see(values, verdict, slack=0.0):
-    """Say which difference could have been seen, where one value a speaker could not tell.
+def could_see(values, verdict, slack=0.0, shared=None):
+    """Say which difference could have been seen, where the values could not tell.
 
     Parameters
     ----------
-    values : sequence of float
+    values, shared
+        As in `evidence`.
     verdict : str
     slack : float
         Points by which the claim allows less: of a claim of "at least as good".
@@ -114,10 +138,13 @@ def could_see(values, verdict, slack=0.0):
     str
         Empty if the verdict could tell, or if there are too few speakers to say.
     """
-    values = np.asarray(values)
-    if verdict != CANNOT_TELL or len(values) < FEWEST_SPEAKERS_FOR_POWER or np.ptp(values) <= EQUAL:
+    points = np.asarray(values)
+    if verdict != CANNOT_TELL or len(points) < FEWEST_SPEAKERS_FOR_POWER or np.ptp(points) <= EQUAL:
         return ""
-    size = statistics.detectable(np.std(values, ddof=1), POWER, speakers=len(values)) - slack
+    if shared is None:
+        size = statistics.detectable(np.std(points, ddof=1), POWER, speakers=len(points)) - slack
+    else:
+        size = statistics.clustered_t(statistics.with_trainings(values, shared)).detectable(POWER) - slack
     return f"detectable with power {POWER:g}: {size:.1f} points"
 
 

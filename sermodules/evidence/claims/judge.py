@@ -50,7 +50,8 @@ def ledger(scores=None):
         - ``ours``: text with the interval; ``value``: the number in it, if it is one difference between two configurations;
           ``low, high``: the interval that the verdict looks at (NaN if there is none). For
           one value a speaker it is the smallest that holds the 95 % intervals of the corrected t-test and of the bootstrap over
-          speakers. For a figure of Table 1 it is that of ours less the paper's, speaker by speaker;
+          speakers; where one training tested many speakers, that of `statistics.clustered_t`. For a figure of Table 1 it is
+          that of ours less the paper's, speaker by speaker;
         - ``verdict``: "supported", "not supported", "cannot tell at this power" (see `statistics.verdict`) or "not tested";
         - ``runs``: how many runs, speakers and which configurations it rests on; ``run_ids``: their ids, if `scores` has them;
         - ``note``: what is missing, or what else to know: where a mean difference over five or more speakers cannot tell, which
@@ -205,7 +206,8 @@ def _caption(rows, scope):
         )
     return text + (
         " Reported: measured on IEMOCAP. Ours: mean over the speakers, each the mean of its seeds; in brackets the 95 %"
-        " interval over the speakers (corrected t-test and bootstrap together; for a ratio of SDs, that for normal scores). A"
+        " interval over the speakers (corrected t-test and bootstrap together; for a ratio of SDs, that for normal scores;"
+        " where one training tested many speakers, that of two-way clusters, which counts the luck that it shares out). A"
         " figure of Table 1 is compared speaker by speaker, and the interval is that of ours less the paper's. Points are"
         f" points of %. Each claim is judged by itself. A difference below {ROPE:g} point counts as none. With fewer than"
         f" {FEWEST_SPEAKERS} speakers nothing is judged."

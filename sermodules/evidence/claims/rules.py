@@ -1,7 +1,8 @@
 """The kinds of rules by which runs decide a claim.
 
 A rule has ``decide(scores)``, which returns a `Found` or raises `Missing`, and ``compared``, what is taken from what, in words.
-The unit of inference is the speaker, whose seeds are averaged first. Only `SeedRange` judges over draws of the weights.
+The unit of inference is the speaker, whose seeds are averaged first. Where one training tested many speakers, what it shares
+out is counted too (`statistics.clustered_t`). Only `SeedRange` judges over draws of the weights.
 """
 
 import abc
@@ -14,7 +15,7 @@ import pandas as pd
 from scipy import integrate, stats
 
 from sermodules.evidence import paper, statistics
-from sermodules.evidence.claims.configurations import Cell, by_speaker, lacks, left_out, pairs
+from sermodules.evidence.claims.configurations import Cell, by_speaker, lacks, left_out, pairs, trainings, values
 from sermodules.evidence.claims.finding import (
     EQUAL,
     FEWEST_SPEAKERS,
@@ -65,7 +66,7 @@ class Difference(Rule):
 
     `least` and `most` are those of `statistics.verdict`. `sign` is -1 if a loss is claimed. `slack` is added before the
     verdict, for a claim of "at least as good". `on` says by what runs are paired: a baseline shares no draw of weights with
-    a network, so by speaker only.
+    a network, so by speaker only; but the seed draws the groups that are left out together, so there by seed too.
     """
 
     plus: Cell
@@ -84,22 +85,25 @@ class Difference(Rule):
 
     def decide(self, scores):
         """Judge the runs, as `Rule.decide` says."""
-        plus, minus = pairs(scores, self.columns, (self.plus, self.minus), self.on)
-        values = sum(by_speaker(plus, name) - by_speaker(minus, name) for name in self.columns) / len(self.columns)
-        verdict = self._verdict(values)
-        found = evidence(values)
+        shared = trainings(scores)
+        on = self.on if shared is None else ("speaker", "seed")
+        plus, minus = pairs(scores, self.columns, (self.plus, self.minus), on)
+        gaps = [values(plus, name, shared) - values(minus, name, shared) for name in self.columns]
+        gap = sum(gaps) / len(gaps)
+        verdict = self._verdict(gap, shared)
+        found = evidence(gap, shared)
         ends = interval(found)
         note = joined(
             left_out(scores, (self.plus, self.minus), (plus, minus)),
             f"at least as good: not worse by {self.slack:g} point or more" if self.slack else "",
-            could_see(values, verdict, self.slack),
+            could_see(gap, verdict, self.slack, shared),
         )
         ours = in_points(found["difference"], ends, f" of {_quantity(*self.columns)}")
         return Found(ours, *ends, verdict, pd.concat([plus, minus]), note, found["difference"])
 
-    def _verdict(self, values):
+    def _verdict(self, gap, shared):
         rope = 0 if self.slack else ROPE
-        return statistics.verdict(evidence(self.sign * values + self.slack), self.least, self.most, rope=rope)
+        return statistics.verdict(evidence(self.sign * gap + self.slack, shared), self.least, self.most, rope=rope)
 
 
 @dataclass(frozen=True)
@@ -119,16 +123,16 @@ class Replicated(Rule):
         frames = pairs(scores, (self.metric,), self.cells)
         printed = paper.by_speaker()
         ours = _first_less_second([by_speaker(frame, self.metric) for frame in frames])
-        values = ours - self._theirs(printed, ours.index.to_series())
-        found = evidence(values)
+        gap = ours - self._theirs(printed, ours.index.to_series())
+        found = evidence(gap)
         ends = interval(found)
         verdict = _agreement(ends)
         mean = f"{ours.mean():.2f} %" if len(self.cells) == 1 else f"{ours.mean():+.2f} points"
         text = in_points(found["difference"], ends, " from Table 1, speaker by speaker")
         note = joined(
             left_out(scores, self.cells, frames),
-            f"{len(values)} of {len(printed)} speakers" if len(values) < len(printed) else "",
-            could_see(values, verdict),
+            f"{len(gap)} of {len(printed)} speakers" if len(gap) < len(printed) else "",
+            could_see(gap, verdict),
             _row_labels(),
         )
         return Found(f"{mean}: {text}", *ends, verdict, pd.concat(frames), note)
@@ -142,9 +146,9 @@ class Replicated(Rule):
         return _first_less_second([speakers.map(printed[f"{cell.model}_{self.metric}"]) for cell in self.cells])
 
 
-def _first_less_second(values):
-    """Return the only one of `values`, or the first less the second."""
-    return values[0] if len(values) == 1 else values[0] - values[1]
+def _first_less_second(means):
+    """Return the only one of `means`, or the first less the second."""
+    return means[0] if len(means) == 1 else means[0] - means[1]
 
 
 def _agreement(ends):
@@ -186,8 +190,10 @@ class Within(Rule):
     def decide(self, scores):
         """Judge the runs, as `Rule.decide` says."""
         (runs,) = pairs(scores, (self.column, *self.others), (self.cell,))
-        gaps = {name: self.sign * (by_speaker(runs, self.column) - by_speaker(runs, name)) for name in self.others}
-        found = _every(gaps, self.sign, self.column)
+        shared = trainings(scores)
+        mine = values(runs, self.column, shared)
+        gaps = {name: self.sign * (mine - values(runs, name, shared)) for name in self.others}
+        found = _every(gaps, self.sign, self.column, shared)
         return dataclasses.replace(found, runs=runs, note=joined(found.note, left_out(scores, (self.cell,), (runs,))))
 
 
@@ -205,14 +211,14 @@ def _other_recalls(emotion):
     return tuple(f"recall_{name}" for name in paper.CLASSES if name != emotion)
 
 
-def _every(gaps, sign, column):
+def _every(gaps, sign, column, shared):
     """Judge a claim that holds if each of several differences is above 0; show one that decided.
 
     It needs no correction for their number, because each has to pass (Berger 1982, "Multiparameter hypothesis testing and
     acceptance sampling", Technometrics 24). It is refused if one of them is. Of those with the verdict, the one whose
     interval reaches down furthest is shown.
     """
-    found = {name: evidence(values) for name, values in gaps.items()}
+    found = {name: evidence(gap, shared) for name, gap in gaps.items()}
     verdicts = {name: statistics.verdict(each) for name, each in found.items()}
     verdict = next(which for which in (NOT_SUPPORTED, CANNOT_TELL, SUPPORTED) if which in verdicts.values())
     decided = [name for name in gaps if verdicts[name] == verdict]
@@ -225,7 +231,7 @@ def _every(gaps, sign, column):
     else:
         against, all_of_them = f" of {_quantity(column)}, less {_quantity(name)}", ""
     ours = in_points(sign * found[name]["difference"], ends, against)
-    return Found(ours, *ends, verdict, note=joined(all_of_them, could_see(gaps[name], verdict)))
+    return Found(ours, *ends, verdict, note=joined(all_of_them, could_see(gaps[name], verdict, shared=shared)))
 
 
 @dataclass(frozen=True)
@@ -243,6 +249,8 @@ class Spread(Rule):
     def decide(self, scores):
         """Judge the runs, as `Rule.decide` says."""
         first, second = pairs(scores, ("uar",), (self.first, self.second))
+        if trainings(scores) is not None:
+            raise Missing("needs each speaker tested by a training of its own; here one training tested many")
         found = spread_ratio(by_speaker(first, "uar"), by_speaker(second, "uar"))
         note = left_out(scores, (self.first, self.second), (first, second))
         return dataclasses.replace(found, runs=pd.concat([first, second]), note=note)

@@ -7,9 +7,9 @@ takes `scores`, a pandas.DataFrame with one row a run and test speaker and the c
 ``speaker`` (str, the test speaker), ``seed`` (int) and ``uar`` (float, %).
 
 The unit of all inference is the speaker. The seeds of a speaker are averaged first, so 10 speakers x 5 seeds are ten values,
-never fifty. Where a fold tests several speakers, they are taken as independent of each other, although one training tested
-them all; the column ``held_out`` of `sermodules.evidence.scores` names the trainings. Differences
-are in points of UAR: the other configuration minus the reference.
+never fifty. Where a fold tests several speakers, one training tested them all: then intervals and tests are those of
+`clustered_t`, and the column ``held_out`` of `sermodules.evidence.scores` names the trainings. Differences are in points of
+UAR: the other configuration minus the reference.
 
 The corrected t-test is the primary test. The sign-flip test, Wilcoxon's test, the Bayesian test and the mixed model
 stand beside it and decide nothing.
@@ -20,7 +20,15 @@ from sermodules.evidence.statistics.confusions import pooled_confusion, speaker_
 from sermodules.evidence.statistics.levels import ALPHA, LEVEL, ROPE
 from sermodules.evidence.statistics.mixed import mixed_model
 from sermodules.evidence.statistics.planning import Spread, detectable, power, spread
-from sermodules.evidence.statistics.table import COLUMNS, FEWEST_SPEAKERS, by_speaker, paired_differences, summary
+from sermodules.evidence.statistics.table import (
+    COLUMNS,
+    FEWEST_SPEAKERS,
+    by_speaker,
+    paired_differences,
+    shared_trainings,
+    summary,
+    with_trainings,
+)
 from sermodules.evidence.statistics.tests import (
     CorrectedT,
     Probabilities,
@@ -69,6 +77,7 @@ __all__ = [
     "paired_differences",
     "pooled_confusion",
     "power",
+    "shared_trainings",
     "sign_flip",
     "simulated",
     "speaker_averaged_confusion",
@@ -76,4 +85,5 @@ __all__ = [
     "summary",
     "verdict",
     "wilcoxon",
+    "with_trainings",
 ]

@@ -9,8 +9,8 @@ from sermodules.evidence.statistics.table import (
     check,
     configurations,
     run_differences,
+    shared_trainings,
     speakers_of,
-    trainings,
     with_trainings,
 )
 from sermodules.evidence.statistics.tests import (
@@ -105,7 +105,7 @@ def _comparison(scores, reference, other, rope, correlation, seed):
     values = speakers["difference"]
     involved = scores["configuration"].isin([reference, other])
     partners = 2 if isinstance(reference, str) else 1
-    shared = trainings(scores[scores["configuration"] == other])
+    shared = shared_trainings(scores[scores["configuration"] == other])
     tests = _tests(values, rope, correlation, seed) if shared is None else _clustered(with_trainings(runs, shared))
     return {
         "configuration": other,

@@ -56,7 +56,7 @@ def in_order(scores):
     return pairs.sort_values(by)["speaker"].drop_duplicates().tolist()
 
 
-def trainings(scores):
+def shared_trainings(scores):
     """Say which training tested each row, where a training tests groups of speakers.
 
     Parameters
@@ -172,7 +172,7 @@ def summary(scores, seed=0):
 
 def _interval(runs, values, seed):
     """Return the interval of the mean of one configuration."""
-    shared = trainings(runs)
+    shared = shared_trainings(runs)
     if shared is None:
         return bootstrap_interval(values, seed)
     found = clustered_t(with_trainings(runs.set_index(["speaker", "seed"])["uar"], shared))

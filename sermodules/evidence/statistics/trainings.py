@@ -38,6 +38,14 @@ class ClusteredT:
         """Return the one-sided p-value of the claim that the true difference is below `value` (points)."""
         return float(stats.t.cdf((self.mean - value) / self.error, self.df))
 
+    def detectable(self, target=0.8):
+        """Return the smallest true difference (points) that a study with this error finds with a power of `target`.
+
+        Bloom (1995), "Minimum detectable effects", Evaluation Review 19, 547-556: the two-sided test's limit and the power's
+        quantile of Student's t, times the standard error.
+        """
+        return float((stats.t.ppf(1 - ALPHA / 2, self.df) + stats.t.ppf(target, self.df)) * self.error)
+
 
 @dataclass(frozen=True)
 class Components:
