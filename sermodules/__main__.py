@@ -226,6 +226,10 @@ def study_report(file, out, folds, seeds, folder):
     else:
         plan = grid.load(file, folds, seeds, out)
         results = driver.results(plan, out)
+    if plan.registration and (folds or seeds):
+        raise SermodulesError(
+            f"the study {plan.name} is registered, so it is reported whole: leave out --folds and --seeds"
+        )
     folder = folder or out / "reports" / plan.name
     text = report.write(results, folder, plan, tell=_begin)
     click.echo(text)

@@ -1,7 +1,6 @@
 import dataclasses
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from sermodules.errors import SermodulesError, StoreError
 from sermodules.evidence import paper, report
 from sermodules.evidence.report import cells
 from sermodules.runs import store
+from sermodules.study import Study
 
 FOUR = ("angry", "sad", "happy", "neutral")
 IEMOCAP = [(f"Ses0{s}{g}", {"F": "female", "M": "male"}[g], f"Ses0{s}") for s in range(1, 6) for g in "FM"]
@@ -52,7 +52,7 @@ def grid(speakers, corpus="synthetic", models=("model1", "model2"), seeds=(1,), 
         config(fold, seed, model, corpus, **settings)
         for seed in seeds for fold in range(1, len(speakers) + 1) for model in models
     ]  # fmt: skip
-    study = SimpleNamespace(name="mine", about="Why.", configs=tuple(configs))
+    study = Study(name="mine", about="Why.", configs=tuple(configs))
     return study, [result(c, speakers[c.fold - 1], list(FOUR), ["angry"] * 4) for c in configs]
 
 
@@ -516,7 +516,7 @@ def test_report_of_many_configurations_has_a_point_each(tmp_path):
 
 def test_incomplete_study_of_one_switch_keeps_its_labels(tmp_path):
     cells = [config(fold, 1, "model2", "emodb", gender=g) for fold in (1, 2) for g in ("embedding", "none")]
-    study = SimpleNamespace(name="mine", about="", configs=tuple(cells))
+    study = Study(name="mine", about="", configs=tuple(cells))
     done = [result(c, OTHERS[c.fold - 1], list(FOUR), ["angry"] * 4) for c in cells if c.gender == "none"]
     text = report.write(done, tmp_path, study)
     assert "Model 2, gender embedding: all 2 runs" in text

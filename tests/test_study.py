@@ -96,6 +96,7 @@ def test_study_files_of_the_project_can_be_read(path):
         "iemocap-gender": ({("iemocap", "paper")}, 50 * 6),
         "iemocap-baselines": ({("iemocap", "paper")}, 50 * 7),
         "emodb-teaching": ({("emodb", "teaching")}, 200),
+        "cremad-teaching": ({("cremad", "teaching")}, 4 * 50),
         "comparison": ({("emodb", "teaching")}, 50 * 18),
         "acrnn-code": ({("emodb", "teaching")}, 10 * 7 * 5),
         "precision": ({("emodb", "teaching")}, 50 * 2),

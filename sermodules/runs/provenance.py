@@ -42,7 +42,7 @@ BACKENDS = {"jax": ("jax", "jaxlib")}
 LOOKING_ON = ("study", "plots", "evidence", "__main__")
 
 
-def _git(*arguments):
+def git(*arguments):
     """Ask git about the checkout, whatever GIT_DIR and its like say; None if it does not know."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
@@ -64,12 +64,12 @@ def _checkout():
 
     A copy that lies inside another repository is none: that repository's commit says nothing about this code.
     """
-    top = _git("rev-parse", "--show-toplevel")
+    top = git("rev-parse", "--show-toplevel")
     if not top or Path(top).resolve() != project_root().resolve():
         return None, None
-    changed = _git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", "sermodules") or ""
+    changed = git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", "sermodules") or ""
     files = [line[3:] for line in changed.split("\0") if line]
-    return _git("rev-parse", "HEAD"), any(not part.startswith(".") for part in map(_hidden_part, files))
+    return git("rev-parse", "HEAD"), any(not part.startswith(".") for part in map(_hidden_part, files))
 
 
 def _hidden_part(file):

@@ -11,8 +11,9 @@ from sermodules import corpora
 from sermodules.config import RunConfig, refuse_empty
 from sermodules.errors import ConfigError, CorpusError
 from sermodules.folds import protocol
+from sermodules.study import registration as registrations
 
-KEYS = ("name", "about", "settings", "grid", "folds", "seeds")
+KEYS = ("name", "about", "settings", "grid", "folds", "seeds", "registration")
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,14 @@ class Study:
     name, about : str
     configs : tuple of RunConfig
         Every run of the grid, folds last, so that a fold of each configuration is done before the next fold begins.
+    registration : registrations.Registration or None
+        What was asked before the runs.
     """
 
     name: str
     about: str
     configs: tuple
+    registration: registrations.Registration | None = None
 
 
 def load(path, folds=None, seeds=None, out=None):
@@ -38,8 +42,9 @@ def load(path, folds=None, seeds=None, out=None):
     ----------
     path : path
         YAML with the keys ``name``, ``about``, ``settings`` (fields of `RunConfig` that all runs share), ``grid`` (fields with
-        a list of values each, of which every combination is run; or a list of such grids), ``folds`` ("all" or a list) and
-        ``seeds`` (a list). A field of the grid goes before the same field of the settings.
+        a list of values each, of which every combination is run; or a list of such grids), ``folds`` ("all" or a list),
+        ``seeds`` (a list) and ``registration`` (see `sermodules.study.registration`). A field of the grid goes before the same
+        field of the settings.
     folds, seeds : list of int, optional
         Instead of the file's own.
     out : path, optional
@@ -68,12 +73,15 @@ def load(path, folds=None, seeds=None, out=None):
     if problems := [*_problems(content, settings, grids, folds, seeds)] or [*_misplaced(settings, grids)]:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
     cells = dict.fromkeys(_cells(path, settings, grids))  # grids may share a configuration
+    asked = registrations.read(content, lambda choice: _create(path, settings, choice))
+    if foreign := [cell for cell in (asked.cells if asked else ()) if cell not in cells]:
+        raise ConfigError(f"{path}: the registration asks for {foreign[0].run_id}, which the grid does not have")
     numbers = _all_folds(cells, out) if folds == "all" else dict.fromkeys(map(_fold_key, cells), folds)
     configs = [
         cell.replace(fold=fold, seed=seed) for cell in cells for seed in seeds for fold in numbers[_fold_key(cell)]
     ]
     configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
-    return Study(content["name"], str(content.get("about", "")).strip(), tuple(configs))
+    return Study(content["name"], str(content.get("about", "")).strip(), tuple(configs), asked)
 
 
 def _read(path):
@@ -136,6 +144,7 @@ def _problems(content, settings, grids, folds, seeds):
         yield f"key 'folds' is {folds!r}: it must be 'all' or a list of different whole numbers from 1"
     if not _numbers(seeds, 0):
         yield f"key 'seeds' is {seeds!r}: it must be a list of different whole numbers from 0"
+    yield from registrations.problems(content)
 
 
 def _misplaced(settings, grids):
@@ -149,13 +158,18 @@ def _misplaced(settings, grids):
 
 def _cells(path, settings, grids):
     """Return the configurations of all grids, without folds and seeds."""
+    return [
+        _create(path, settings, dict(zip(grid, values, strict=True)))
+        for grid in grids
+        for values in product(*grid.values())
+    ]
+
+
+def _create(path, settings, choice):
+    """Return the configuration of one choice of a grid."""
     try:
-        refuse_empty(settings | {name: None for grid in grids for name, values in grid.items() if None in values})
-        return [
-            RunConfig.create(**{**settings, **dict(zip(grid, values, strict=True))})
-            for grid in grids
-            for values in product(*grid.values())
-        ]
+        refuse_empty(settings | choice)
+        return RunConfig.create(**(settings | choice))
     except ConfigError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
 

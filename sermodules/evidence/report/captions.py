@@ -81,8 +81,8 @@ def dependence(configurations):
     return (
         "**One training tested several speakers at a time.** What a training draws (its weights, its order) moves all of its"
         " speakers together, and more speakers do not average it out: more seeds do. Intervals and p-values below reckon with"
-        " both, speakers and trainings (two-way clustering); tests that take speakers as independent are left out. The claims"
-        " ledger still takes them so: its intervals are too narrow. `scores.csv` names in `held_out` who shares a training."
+        " both, speakers and trainings (two-way clustering); tests that take speakers as independent are left out."
+        " `scores.csv` names in `held_out` who shares a training."
     )
 
 

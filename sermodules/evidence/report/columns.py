@@ -72,3 +72,8 @@ def markdown(texts, columns):
     texts = texts.map(lambda text: text.replace("|", "\\|"))
     texts.columns = [title.replace("|", "\\|") for title in texts.columns]
     return texts.to_markdown(index=False, disable_numparse=True, colalign=[column.align for column in columns])
+
+
+def whole(table):
+    """Write a `Table` as Markdown, all of its rows as they are printed."""
+    return markdown(printed(table.frame, table.columns), table.columns)

@@ -4,18 +4,19 @@ from pathlib import Path
 
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.evidence import claims
-from sermodules.evidence.report import figure
+from sermodules.evidence.report import figure, registered
 from sermodules.evidence.report.cells import gather, planned
 from sermodules.evidence.report.frames import make, scores
 from sermodules.evidence.report.gaps import missing
-from sermodules.evidence.report.markdown import document
+from sermodules.evidence.report.markdown import document, pending
 from sermodules.evidence.scores import from_results
 
 
 def write(results, folder, study, tell=lambda line: None):
     """Write the report of a study: ``report.md`` with ``report.png``, a CSV for each of its `tables`, and two more.
 
-    ``scores.csv`` has a row a run. ``claims.csv`` is the ledger, with the ids of the runs that each verdict rests on.
+    ``scores.csv`` has a row a run. ``claims.csv`` is the ledger, with the ids of the runs that each verdict rests on. What a
+    study registered stands first. Before its last registered run is in, the report has nothing else, and shows no score.
 
     Parameters
     ----------
@@ -40,30 +41,42 @@ def write(results, folder, study, tell=lambda line: None):
     """
     results, folder = list(results), Path(folder)
     name, about = (study, "") if isinstance(study, str) else (study.name, study.about)
+    asked = not isinstance(study, str) and study.registration
     wanted = planned(study)
     try:
         configurations = gather(results, wanted)
     except SermodulesError as error:
         raise SermodulesError(f"cannot report the study {name}: {error}") from error
+    blocks, questions = [], {}
+    if asked:
+        complete = registered.is_complete(results, study)
+        tell("simulating the power of the registered questions")
+        blocks, questions = registered.section(study, results, complete)
+        if not complete:
+            text = pending(study, blocks)
+            _write(folder, text, {f"{key}.csv": (frame, "%.4f") for key, frame in questions.items()})
+            return text
     tell(f"comparing the configurations of {len(results)} runs")
     runs = scores(results, study)
     tables = make(configurations, results, runs)
     tell("drawing, and judging the claims")
     drawn, alt = figure.draw(configurations, tables["configurations"].frame)
     ledger = claims.ledger(from_results(results))
-    text = document(name, about, results, configurations, tables, alt, missing(results, wanted), ledger)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_csv(runs, folder / "scores.csv", "%.6f")
-        for key, table in tables.items():
-            _write_csv(table.frame, folder / f"{key}.csv", "%.2f")
-        _write_csv(ledger, folder / "claims.csv", "%.2f")
-        drawn.savefig(folder / "report.png", dpi=130, facecolor="white")
-        (folder / "report.md").write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise StoreError(f"cannot write the report to {folder}: {error}. Choose another folder.") from error
+    text = document(name, about, results, configurations, tables, alt, missing(results, wanted), ledger, blocks)
+    frames = {"scores.csv": (runs, "%.6f")} | {f"{key}.csv": (table.frame, "%.2f") for key, table in tables.items()}
+    frames |= {"claims.csv": (ledger, "%.2f")} | {f"{key}.csv": (frame, "%.4f") for key, frame in questions.items()}
+    _write(folder, text, frames, drawn)
     return text
 
 
-def _write_csv(frame, path, digits):
-    frame.to_csv(path, index=False, float_format=digits, lineterminator="\n")
+def _write(folder, text, frames, drawn=None):
+    """Write the files: the text, data frames with their format of floats, and the figure if there is one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (frame, digits) in frames.items():
+            frame.to_csv(folder / name, index=False, float_format=digits, lineterminator="\n")
+        if drawn is not None:
+            drawn.savefig(folder / "report.png", dpi=130, facecolor="white")
+        (folder / "report.md").write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise StoreError(f"cannot write the report to {folder}: {error}. Choose another folder.") from error

@@ -6,11 +6,11 @@ from sermodules.config import METHODS
 from sermodules.evidence import claims
 from sermodules.evidence.report import captions, figure
 from sermodules.evidence.report.cells import PAPERS, of_the_paper
-from sermodules.evidence.report.columns import markdown, printed
+from sermodules.evidence.report.columns import markdown, printed, whole
 from sermodules.evidence.report.frames import REPORTED_CONFUSIONS, beside
 
 
-def document(name, about, results, configurations, tables, alt, missing, ledger):
+def document(name, about, results, configurations, tables, alt, missing, ledger, registered=()):
     """Write the report.
 
     Parameters
@@ -26,6 +26,8 @@ def document(name, about, results, configurations, tables, alt, missing, ledger)
         From `gaps.missing`.
     ledger : pandas.DataFrame
         From `claims.ledger`.
+    registered : list of str
+        From `registered.section`, if the study registered something.
 
     Returns
     -------
@@ -41,28 +43,30 @@ def document(name, about, results, configurations, tables, alt, missing, ledger)
         captions.unstable(results),
         captions.caution(configurations),
         captions.dependence(configurations),
+        *registered,
         "## Table 1: every speaker",
         captions.table1(configurations, ours),
         _last_row_bold(tables["table1"]),
         "## Table 2: the comparison",
         captions.table2(configurations, ours),
-        _whole(tables["table2"]),
+        whole(tables["table2"]),
     ]
     for number, model in enumerate(PAPERS, start=3):
         blocks += _confusions(number, model, configurations, ours)
-    blocks += ["## All configurations", captions.summary(ours), _whole(tables["configurations"])]
+    blocks += ["## All configurations", captions.summary(ours), whole(tables["configurations"])]
     if len(tables["comparisons"].frame):
-        blocks += ["## Comparisons", captions.COMPARISONS, _whole(tables["comparisons"])]
+        blocks += ["## Comparisons", captions.COMPARISONS, whole(tables["comparisons"])]
     if told := captions.origins(results):
-        blocks += ["## What computed the runs", told, _whole(tables["origins"])]
+        blocks += ["## What computed the runs", told, whole(tables["origins"])]
     blocks += ["## Figure", f"![{re.sub(r'[][]', '', alt)}](report.png)", figure.caption(configurations, ours)]
     blocks += ["## Claims ledger", captions.LEDGER]
     blocks.append(claims.to_markdown(ledger[ledger["kind"] == "corpus"]).rstrip())
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _whole(table):
-    return markdown(printed(table.frame, table.columns), table.columns)
+def pending(study, registered):
+    """Write the report of a registered study before its last registered run is in: nothing in it shows a score."""
+    return "\n\n".join([f"# Study {study.name}", study.about, *registered]) + "\n"
 
 
 def _last_row_bold(table):
@@ -81,5 +85,5 @@ def _confusions(number, model, configurations, ours):
     for c in mine:
         if len(mine) > 1:
             blocks.append(f"{c.label}:")
-        blocks.append(_whole(beside(c.confusion, REPORTED_CONFUSIONS[model])))
+        blocks.append(whole(beside(c.confusion, REPORTED_CONFUSIONS[model])))
     return blocks

@@ -15,7 +15,7 @@ The corrected t-test is the primary test. The sign-flip test, Wilcoxon's test, t
 stand beside it and decide nothing.
 """
 
-from sermodules.evidence.statistics.comparison import compare
+from sermodules.evidence.statistics.comparison import compare, holm
 from sermodules.evidence.statistics.confusions import pooled_confusion, speaker_averaged_confusion
 from sermodules.evidence.statistics.levels import ALPHA, LEVEL, ROPE
 from sermodules.evidence.statistics.mixed import mixed_model
@@ -73,6 +73,7 @@ __all__ = [
     "corrected_t",
     "coverage",
     "detectable",
+    "holm",
     "mixed_model",
     "paired_differences",
     "pooled_confusion",

@@ -94,7 +94,7 @@ def compare(scores, reference, others=None, rope=ROPE, correlation=None, seed=0)
     if not others:
         raise SermodulesError(f"nothing to compare with {reference!r}: the scores hold no other configuration")
     table = pd.DataFrame([_comparison(scores, reference, other, rope, correlation, seed) for other in others])
-    table.insert(table.columns.get_loc("p") + 1, "p_holm", _holm(table["p"]))
+    table.insert(table.columns.get_loc("p") + 1, "p_holm", holm(table["p"]))
     return table
 
 
@@ -138,8 +138,25 @@ def _clustered(differences):
     return dict.fromkeys(TESTS, np.nan) | {"low": found.low, "high": found.high, "p": found.p}
 
 
-def _holm(p):
-    """Adjust p-values; one that is missing counts as a comparison made, with p = 1, and stays missing."""
+def holm(p):
+    """Adjust p-values after Holm (1979), "A simple sequentially rejective multiple test procedure".
+
+    Parameters
+    ----------
+    p : pandas.Series
+        One that is missing counts as a comparison made, with p = 1, and stays missing.
+
+    Returns
+    -------
+    numpy.ndarray
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.evidence import statistics
+    >>> statistics.holm(pd.Series([0.04, 0.01])).tolist()
+    [0.04, 0.02]
+    """
     from statsmodels.stats.multitest import multipletests  # slow to import, and seldom needed
 
     return np.where(p.isna(), np.nan, multipletests(p.fillna(1.0), method="holm")[1])
