@@ -1,4 +1,4 @@
-"""The text of the book: a number that somebody measured is glued or substituted, never typed.
+"""The text of the book: a number that somebody measured is computed or substituted, never typed.
 
 What looks measured is a number with decimals, with ±, with a unit, or with four digits and more. Such a number may be typed if
 
@@ -8,6 +8,7 @@ What looks measured is a number with decimals, with ±, with a unit, or with fou
 - or it is listed in `LISTED`, with the reason.
 """
 
+import ast
 import re
 from pathlib import Path
 
@@ -285,8 +286,21 @@ def pages(folder):
         yield path.name, path.read_text(encoding="utf-8")
     for path in sorted(folder.glob("*.ipynb")):
         for cell in nbformat.read(path, as_version=4).cells:
+            where = f"{path.name} [{cell.id}]"
             if cell.cell_type == "markdown":
-                yield f"{path.name} [{cell.id}]", cell.source
+                yield where, cell.source
+            elif cell.cell_type == "code":
+                yield from ((where, text) for text in said(cell.source))
+
+
+def said(code):
+    """Give the Markdown that a cell shows with `plots.say`: a gap stands where a value is put in."""
+    if "plots.say(" not in code:
+        return
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "plots.say":
+            parts = node.args[0].values if isinstance(node.args[0], ast.JoinedStr) else node.args
+            yield "".join(part.value if isinstance(part, ast.Constant) else GAP for part in parts)
 
 
 def findings(folder):
@@ -305,7 +319,7 @@ def findings(folder):
 def test_no_measured_number_is_typed():
     found = findings(BOOK)
     assert not found, "\n".join(
-        ["glue these numbers, or put a phrase around each into LISTED, under the reason:", *found]
+        ["compute these numbers (`plots.say`), or put a phrase around each into LISTED, under the reason:", *found]
     )
 
 
@@ -357,7 +371,7 @@ def test_typed_measurements_are_found(source):
 @pytest.mark.parametrize(
     "source",
     [
-        "The UAR is {glue:text}`study_uar:.1f` %, with {{ our_gain }} points.",
+        "The UAR is ◻ %, with {{ our_gain }} points.",
         "Call `power(difference=2.4)`.",
         "```python\nassert uar == 73.1\n```",
         "{cite:t}`han2014` in section 2.2.1, Python 3.12, CC BY 4.0, version 0.9.0.",
@@ -370,7 +384,7 @@ def test_typed_measurements_are_found(source):
         "A second later.",
     ],
 )
-def test_definitions_and_glued_numbers_may_stand(source):
+def test_definitions_and_computed_numbers_may_stand(source):
     assert not [found for text in blocks(source) for found in typed(text)], source
 
 
@@ -387,3 +401,13 @@ def test_a_finding_names_page_and_cell(tmp_path):
     nbformat.write(notebook, str(tmp_path / "chapter.ipynb"))
     (tmp_path / "page.md").write_text("# Fine\n", encoding="utf-8")
     assert findings(tmp_path) == ["chapter.ipynb [gain-text]: 2.4 points in: It gains 2.4 points."]
+
+
+def test_a_number_typed_into_a_computed_paragraph_is_found(tmp_path):
+    notebook = nbformat.v4.new_notebook()
+    source = 'plots.say(rf"""\nIt gains {gain:.1f} points, $\\alpha$ is {alpha}, and lost 2.4 points.\n""")'
+    notebook.cells = [nbformat.v4.new_code_cell(source, id="gain-text")]
+    nbformat.write(notebook, str(tmp_path / "chapter.ipynb"))
+    assert findings(tmp_path) == [
+        "chapter.ipynb [gain-text]: 2.4 points in: It gains ◻ points, \\alpha is ◻, and lost 2.4 points."
+    ]

@@ -1,7 +1,7 @@
-"""Figures of the chapters and the reports, and the attention player.
+"""Figures of the chapters and the reports, the attention player, and sentences with computed numbers.
 
-`figures` draws into axes that it is given, `colours` says which colour stands for what, `player` makes the attention player.
-Nothing here computes a result.
+`figures` draws into axes that it is given, `colours` says which colour stands for what, `player` makes the attention player,
+`sentences` shows a paragraph. Nothing here computes a result.
 """
 
 from sermodules.plots.colours import CONFIGURATION_COLOURS, EMOTION_COLOURS, emotion_colours
@@ -16,6 +16,7 @@ from sermodules.plots.figures import (
     plot_log_mel,
     plot_weights,
 )
+from sermodules.plots.sentences import say
 
 __all__ = [
     "CONFIGURATION_COLOURS",
@@ -30,4 +31,5 @@ __all__ = [
     "plot_intervals",
     "plot_log_mel",
     "plot_weights",
+    "say",
 ]
