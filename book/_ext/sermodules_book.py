@@ -417,11 +417,24 @@ def get_project(address):
     return GET.format(address=address, folder=address.rstrip("/").rpartition("/")[2])
 
 
-def explain_copies(sources, address):
-    """Let every notebook below the folder `sources`, where a page's download button finds it, begin with what it needs."""
+def executed(notebook, cache):
+    """Return a notebook with the outputs that the pages show, if `cache` has run its code."""
+    try:
+        return cache.merge_match_into_notebook(notebook)[1]
+    except KeyError:
+        return notebook
+
+
+def explain_copies(sources, address, cache):
+    """Let every notebook below the folder `sources`, where a page's download button finds it, begin with what it needs.
+
+    It also gets its outputs, from the folder `cache`: without them a reader would miss each paragraph that has a number.
+    """
+    cache = get_cache(str(cache))
     for path in sorted(Path(sources).rglob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         if notebook.cells[0].get("id") != "about-this-copy":
+            notebook = executed(notebook, cache)
             text = (COPY + ADDRESS if address else COPY).format(
                 chapter=path.relative_to(sources).as_posix(), address=address
             )
@@ -576,7 +589,8 @@ def on_finish(app, exception):
     """Copy MathJax into the pages, and finish the downloads."""
     if exception is not None or app.builder.name != "html":
         return
-    explain_copies(app.outdir / "_sources", app.config.html_theme_options.get("repository_url") or "")
+    address = app.config.html_theme_options.get("repository_url") or ""
+    explain_copies(app.outdir / "_sources", address, app.outdir.parent / ".jupyter_cache")
     source = Path(importlib.resources.files("sphinx-mathjax-offline")) / "static" / "mathjax"
     for name in MATHJAX:
         target = app.outdir / "_static" / "mathjax" / name
