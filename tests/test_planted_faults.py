@@ -92,8 +92,8 @@ FAULTS = [
     Fault(
         "validation-speaker-in-training",
         "folds/protocol.py",
-        "tuple(s for s in speakers if s not in (test, held))",
-        "tuple(s for s in speakers if s != test)",
+        "tuple(speaker for speaker in speakers if speaker not in {*test, *units[held]})",
+        "tuple(speaker for speaker in speakers if speaker not in {*test})",
         "protocol",
         "folds",
         "assert len(fold.train) == 8 and not held_out & set(fold.train)",
@@ -137,8 +137,8 @@ FAULTS = [
     Fault(
         "sample-sd-as-population-sd",
         "evidence/statistics/table.py",
-        '"sd_population": folds.std(ddof=0),',
-        '"sd_population": folds.std(),',
+        '"sd_population": values.std(ddof=0),',
+        '"sd_population": values.std(ddof=1),',
         "statistics",
         "summary",
         'assert np.isclose(summary.loc["new", "sd_population"]',
