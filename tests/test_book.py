@@ -30,6 +30,7 @@ import yaml
 from bs4 import BeautifulSoup
 
 import sermodules
+from sermodules.evidence import scores
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
@@ -713,7 +714,17 @@ def test_landing_page_draws_what_the_ledger_says():
     # Models 1 and 2 as in the paper.
     compared = [r for r in studies["emodb-teaching"] if r.config.gender == "embedding"]
     assert found["our_runs"] == str(len(compared)) and "points of UAR" in found["our_mean"]
+    # How often it is right, and the SVM beside it: the figure's numbers, seen from the SVM's side.
+    uar = scores.from_results(compared).groupby(["model", "speaker"])["uar"].mean()
+    for model in ("model1", "model2"):
+        assert found[f"our_{model}"] == f"{uar[model].mean():.1f}\N{NO-BREAK SPACE}%"
+    assert found["our_worst"] == f"{uar['model2'].min():.0f}"
+    behind, low, high = re.search(r"ComParE \+ SVM (\S+), from (\S+) to (\S+?)[.;]", alt + ";").groups()
+    assert found["svm_lead"].startswith(f"{-float(behind):.1f} points of UAR ahead of Model 2")
     assert sermodules_book.our_figures({}) == {}
+    # The deviation log takes the same difference from the other side.
+    assert sermodules_book.reading_figures(studies)["reading_13"].startswith(f"{-float(gain):+.1f} [")
+    assert set(sermodules_book.reading_figures({}).values()) == {"not run yet"}
 
 
 def test_benchmarks_are_shown_as_they_were_measured(tmp_path):

@@ -185,7 +185,8 @@ def our_figures(studies):
     results = studies.get("emodb-teaching")
     if not results:
         return {}
-    found = claims.ledger(scores.from_results([*results, *studies.get("comparison", ())]))
+    runs = scores.from_results([*results, *studies.get("comparison", ())])
+    found = claims.ledger(runs)
     by_id = found.set_index("id")
     main, mean = by_id.loc["self-attention-beats-attention"], by_id.loc["self-attention-beats-mean-pooling"]
     return {
@@ -193,9 +194,87 @@ def our_figures(studies):
         "our_gain": main["ours"],
         "our_mean": mean["ours"],
         "our_verdict": main["verdict"],
-        "our_note": main["note"],
+        "our_power": _seen(main),
         "our_figure": claims_figure(found[found["ours"].str.contains("points of UAR")]),
+        **_how_often(runs),
+        **_svm([*results, *studies.get("comparison", ())]),
     }
+
+
+def _how_often(runs):
+    """Return the UAR of Models 1 and 2, and of the speakers on whom Model 2 is worst and best: means over the seeds."""
+    cells = {"our_model1": ("model1", "additive"), "our_model2": ("model2", "seq_self")}
+    by_speaker = runs[runs["gender"] == "embedding"].groupby(["model", "attention", "speaker"])["uar"].mean()
+    told = {name: f"{by_speaker[cell].mean():.1f}\N{NO-BREAK SPACE}%" for name, cell in cells.items()}
+    speakers = by_speaker[cells["our_model2"]]
+    return told | {"our_worst": f"{speakers.min():.0f}", "our_best": f"{speakers.max():.0f}\N{NO-BREAK SPACE}%"}
+
+
+def _seen(claim):
+    """Say which difference runs that cannot tell would have shown."""
+    if claim["verdict"] != claims.CANNOT_TELL:
+        return ""
+    size = claim["note"].rpartition(": ")[2]
+    return (
+        f"Eight of ten such studies would find a true difference of {size}; a smaller one would be found less often. So these"
+        " runs cannot show a difference of a few points, in either direction."
+    )
+
+
+#: The networks and the SVM of the landing page, as model, attention and gender.
+MODEL1, MODEL2, SVM = "model1 additive embedding", "model2 seq_self embedding", "svm_compare seq_self none"
+
+
+def _configurations(results):
+    """Return the scores with configurations named by model, attention and gender."""
+    runs = report.scores(results)
+    return runs.assign(configuration=runs["model"] + " " + runs["attention"] + " " + runs["gender"])
+
+
+def _svm(results):
+    """Say how far the SVM is from Model 2: alone, and as one of the two questions that chapter "Baselines" asks."""
+    runs = _configurations(results)
+    if SVM not in set(runs["configuration"]):
+        return {"svm_lead": "(not run yet)", "svm_verdict": claims.NOT_TESTED}
+    # the SVM draws no weights, so it stands against the mean of a network's seeds
+    means = runs.groupby(["configuration", "fold", "speaker"], sort=False, as_index=False)["uar"].mean().assign(seed=0)
+    both = pd.concat(statistics.compare(means, network, [SVM]) for network in (MODEL2, MODEL1))
+    both["p_holm"] = statistics.holm(both["p"])
+    row = both.iloc[0]
+    low, high = row[["low", "bootstrap_low"]].min(), row[["high", "bootstrap_high"]].max()
+    lead = (
+        f"{abs(row['difference']):.1f} points of UAR {'ahead of' if row['difference'] > 0 else 'behind'} Model 2. The"
+        f" interval, from {low:.1f} to {high:.1f} points, {'holds' if low <= 0 <= high else 'does not hold'} zero"
+    )
+    return {"svm_lead": lead, "svm_verdict": statistics.verdict(row)}
+
+
+#: The readings whose cost the deviation log shows, by the name to write between double braces.
+READINGS = {
+    "reading_11": "model2 scaled_dot embedding",
+    "reading_12": "model2 mean embedding",
+    "reading_12_max": "model2 max embedding",
+    "reading_13": MODEL1,
+    "reading_13_acrnn": "model2 acrnn embedding",
+    "reading_13_code": "model2 acrnn_code embedding",
+    "reading_14": "model2 seq_self none",
+    "reading_15": "model2 seq_self embedding64",
+}
+
+
+def reading_figures(studies):
+    """Return what other readings of the paper cost on EMO-DB, against Model 2 as we read it."""
+    results = [result for name in ("emodb-teaching", "comparison") for result in studies.get(name, ())]
+    if not results:
+        return dict.fromkeys(READINGS, "not run yet")
+    runs = _configurations(results)
+    there = [name for name in READINGS.values() if name in set(runs["configuration"])]
+    costs = statistics.compare(runs, MODEL2, there).set_index("configuration")
+    texts = {
+        name: f"{row['difference']:+.1f} [{row['low']:.1f}, {row['high']:.1f}], seeds: {row['seeds']}"
+        for name, row in costs.iterrows()
+    }
+    return {key: texts.get(name, "not run yet") for key, name in READINGS.items()}
 
 
 def claims_figure(rows):
@@ -556,6 +635,7 @@ def on_config(app, config):
         **config.myst_substitutions,
         **paper_figures(),
         **our_figures(studies),
+        **reading_figures(studies),
         **choice_figures(app.srcdir),
         **versions(app.srcdir),
         **commands(),
