@@ -120,7 +120,6 @@ LISTED = {
         "guessing there gives 33 %",
         "recalls of 0, 0, 0 and 100 %",
         "So 100 % is not a goal",
-        "a pitch of 150 Hz",
         "10 dB is a factor of ten",
         "200 Hz and 300 Hz as clearly different, and hardly tells 7,200 from 7,300",
         "42 points at equal distances",
