@@ -97,6 +97,7 @@ def test_study_files_of_the_project_can_be_read(path):
         "iemocap-baselines": ({("iemocap", "paper")}, 50 * 7),
         "emodb-teaching": ({("emodb", "teaching")}, 200),
         "cremad-teaching": ({("cremad", "teaching")}, 4 * 50),
+        "cremad-beside": ({("cremad", "teaching")}, 7 * 20),
         "comparison": ({("emodb", "teaching")}, 50 * 18),
         "acrnn-code": ({("emodb", "teaching")}, 10 * 7 * 5),
         "precision": ({("emodb", "teaching")}, 50 * 2),
