@@ -12,7 +12,7 @@ from sermodules.config import RunConfig, refuse_empty
 from sermodules.errors import ConfigError, CorpusError
 from sermodules.folds import protocol
 
-KEYS = ("name", "about", "settings", "grid", "folds", "seeds")
+KEYS = ("name", "about", "settings", "grid", "folds", "seeds", "keep_model")
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,14 @@ class Study:
     name, about : str
     configs : tuple of RunConfig
         Every run of the grid, folds last, so that a fold of each configuration is done before the next fold begins.
+    keep_model : bool
+        Whether the models of the runs are kept.
     """
 
     name: str
     about: str
     configs: tuple
+    keep_model: bool = False
 
 
 def load(path, folds=None, seeds=None, out=None):
@@ -38,8 +41,8 @@ def load(path, folds=None, seeds=None, out=None):
     ----------
     path : path
         YAML with the keys ``name``, ``about``, ``settings`` (fields of `RunConfig` that all runs share), ``grid`` (fields with
-        a list of values each, of which every combination is run; or a list of such grids), ``folds`` ("all" or a list) and
-        ``seeds`` (a list). A field of the grid goes before the same field of the settings.
+        a list of values each, of which every combination is run; or a list of such grids), ``folds`` ("all" or a list),
+        ``seeds`` (a list) and perhaps ``keep_model``. A field of the grid goes before the same field of the settings.
     folds, seeds : list of int, optional
         Instead of the file's own.
     out : path, optional
@@ -67,13 +70,14 @@ def load(path, folds=None, seeds=None, out=None):
     seeds = content.get("seeds") if seeds is None else seeds
     if problems := [*_problems(content, settings, grids, folds, seeds)] or [*_misplaced(settings, grids)]:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
-    cells = dict.fromkeys(_cells(path, settings, grids))  # grids may share a configuration
+    keep_model = content.get("keep_model", False)
+    cells = dict.fromkeys(_cells(path, settings, grids, keep_model))  # grids may share a configuration
     numbers = _all_folds(cells, out) if folds == "all" else dict.fromkeys(map(_fold_key, cells), folds)
     configs = [
         cell.replace(fold=fold, seed=seed) for cell in cells for seed in seeds for fold in numbers[_fold_key(cell)]
     ]
     configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
-    return Study(content["name"], str(content.get("about", "")).strip(), tuple(configs))
+    return Study(content["name"], str(content.get("about", "")).strip(), tuple(configs), keep_model)
 
 
 def _read(path):
@@ -147,15 +151,18 @@ def _misplaced(settings, grids):
         yield "parameter 'threads' belongs under 'settings': it changes nothing but the last digits"
 
 
-def _cells(path, settings, grids):
+def _cells(path, settings, grids, keep_model):
     """Return the configurations of all grids, without folds and seeds."""
     try:
         refuse_empty(settings | {name: None for grid in grids for name, values in grid.items() if None in values})
-        return [
+        cells = [
             RunConfig.create(**{**settings, **dict(zip(grid, values, strict=True))})
             for grid in grids
             for values in product(*grid.values())
         ]
+        for cell in cells:
+            cell.check_keeping(keep_model)
+        return cells
     except ConfigError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
 
