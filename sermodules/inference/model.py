@@ -237,8 +237,13 @@ def load(folder):
     contents = store.load_model(folder)
     config, facts = RunConfig.from_json(contents["config.json"].decode()), json.loads(contents[keeping.FACTS])
     require(config.model)
-    with np.load(io.BytesIO(contents[keeping.ARRAYS]), allow_pickle=False) as held:
-        arrays = dict(held)
+    try:
+        with np.load(io.BytesIO(contents[keeping.ARRAYS]), allow_pickle=False) as held:
+            arrays = dict(held)
+    except ValueError as error:
+        raise StoreError(
+            f"{folder}: {keeping.ARRAYS} holds more than plain arrays, and is not loaded: {error}"
+        ) from error
     method = models.build(config, len(facts["classes"]))
     method.restore(
         {name.removeprefix("learned."): array for name, array in arrays.items() if name.startswith("learned.")}

@@ -19,6 +19,7 @@ _READ = {
     "utterance": str, "path": str, "speaker": str, "gender": cells.gender,
     "start": cells.seconds, "end": cells.seconds, "channel": cells.channel,
 }  # fmt: skip
+_TEXTS = ("utterance", "path", "speaker", "gender")
 
 
 def collect(recordings, speaker="", gender="unknown"):
@@ -51,12 +52,10 @@ def collect(recordings, speaker="", gender="unknown"):
     else:
         single = isinstance(recordings, (str, Path))
         parts = [_table(Path(one)) for one in ([recordings] if single else recordings)]
-    parts = [part.reindex(columns=list(_READ)) for part in parts]
-    table = pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True) if parts else pd.DataFrame()
-    if table.empty:
+    if not sum(map(len, parts)):
         raise CorpusError("there is no recording to predict: name audio files, a folder that holds some, or a table")
-    texts = ["utterance", "path", "speaker", "gender"]
-    table[texts] = table[texts].fillna("").astype(str)
+    table = pd.concat([part.assign(**_absent(part)) for part in parts], ignore_index=True)
+    table = table[list(_READ)].drop_duplicates(ignore_index=True)
     table["utterance"] = _names(table)
     if twice := sorted(table["utterance"][table["utterance"].duplicated()].unique()):
         raise CorpusError(
@@ -66,6 +65,11 @@ def collect(recordings, speaker="", gender="unknown"):
     table["gender"] = table["gender"].where(~table["gender"].isin(["", "unknown"]), gender)
     table = table.assign(session="", emotion="", duration=audio.durations(audio.recordings(table)))
     return table[[*corpora.COLUMNS, *corpora.EXCERPTS]].sort_values("utterance", ignore_index=True)
+
+
+def _absent(part):
+    """Return the columns that a part has not, without anything in them."""
+    return {name: "" if name in _TEXTS else float("nan") for name in _READ if name not in part}
 
 
 def _names(table):
