@@ -141,7 +141,6 @@ def one_run(config, given, out, keep_model):
     click.echo(
         f"UAR {100 * result.metrics['uar']:.1f} %   WA {100 * result.metrics['wa']:.1f} %   n = {result.metrics['n']}"
     )
-    click.echo(f"The run is in {out / config.run_id}")
 
 
 @main.command()

@@ -240,7 +240,7 @@ def test_a_model_for_use_learns_from_all_but_those_who_choose(tones, speech, tmp
     assert model.facts["parts"]["train"]["speakers"] == {"female": 2, "male": 1}  # A1, B1, B2; A2 chooses
     assert model.facts["parts"]["validation"]["speakers"] == {"male": 1} and not model.tested
     assert "nobody is left to test it" in (folder / "model_card.md").read_text()
-    assert "nobody is left to test it" in " ".join(model.ask(speech).notes)
+    assert "nobody is left to test it" in " ".join(model.ask(speech).notes) and "nobody has tested it" in repr(model)
     assert inference.train(config, tmp_path, verbose=False) == folder  # the same model: once
     with pytest.raises(StoreError, match=r"does not list metrics\.json"):
         store.load(folder)  # it is no run

@@ -142,4 +142,5 @@ def interval(shares):
     moved = [((hits + 2 / k) / (trials + 4 / k), trials + 4 / k) for hits, trials in shares]
     mean = sum(share for share, _ in moved) / k
     sd = math.sqrt(sum(share * (1 - share) / trials for share, trials in moved)) / k
-    return max(0.0, mean - ndtri(0.975) * sd), min(1.0, mean + ndtri(0.975) * sd)
+    reach = float(ndtri(0.975)) * sd
+    return max(0.0, mean - reach), min(1.0, mean + reach)

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
@@ -62,7 +62,7 @@ class Answer:
     complaints: list
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A kept model. Make one with `load`.
 
@@ -78,9 +78,14 @@ class Model:
 
     folder: Path
     config: RunConfig
-    facts: dict = field(repr=False)
-    method: object = field(repr=False)
-    standardiser: Standardiser | None = field(repr=False)
+    facts: dict
+    method: object
+    standardiser: Standardiser | None
+
+    def __repr__(self):
+        return (
+            f"<Model {self.config.run_id}: {', '.join(self.classes)}{'' if self.tested else '; nobody has tested it'}>"
+        )
 
     @property
     def classes(self):

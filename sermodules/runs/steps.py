@@ -141,7 +141,7 @@ def run(config, out=None, verbose=True, previous=PREVIOUS, keep=None):
     out : path, optional
         Folder of runs in which to store the result; without it nothing is stored.
     verbose : bool
-        Print a line an epoch.
+        Print a line an epoch, and where the run is stored.
     previous : epochs.Previous or None
         See `fit`.
     keep : callable, optional
@@ -157,5 +157,7 @@ def run(config, out=None, verbose=True, previous=PREVIOUS, keep=None):
     fitted = fit(model, data, config, verbose, previous)
     result = evaluate(model, data, config, fitted)
     if out is not None:
-        store.save(result, out, keep(model, data, result) if keep else None)
+        folder = store.save(result, out, keep(model, data, result) if keep else None)
+        if verbose:
+            print(f"The run is in {folder}")
     return result
