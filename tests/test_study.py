@@ -242,7 +242,7 @@ def test_notebook_offers_every_parameter_and_has_no_outputs():
     cells = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
     assert len(cells) == 1
     offered = {line.split(" =")[0] for line in cells[0]["source"] if " = " in line}
-    assert offered == {*RunConfig.create().to_dict(), "out"}
+    assert offered == {*RunConfig.create().to_dict(), "out", "keep_model"}
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook["cells"])
 
 
