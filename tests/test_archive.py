@@ -5,6 +5,7 @@ import hashlib
 import shutil
 import subprocess
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -19,12 +20,28 @@ from sermodules.study import archive, published
 
 OF_SEEDS = [f"{name}-seed-{seed}.{kind}" for name, kind in (("runs", "jsonl"), ("predictions", "csv"), ("history", "csv"))
             for seed in (1, 2)]  # fmt: skip
+LIMIT = 500
 FIRST = "predictions-seed-1.csv.gz"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Make a study of two seeds, its runs, and both forms of its publication."""
+    made = tmp_path_factory.mktemp("made")
+    source = write(made / "mine.yaml", seeds=[1, 2])
+    plan = study.load(source)
+    for config in plan.configs:
+        store.save(result(config), made / "runs")
+    published.publish(plan, source, made / "runs", made / "old")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archive, "LIMIT", LIMIT)
+        published.publish(plan, source, made / "runs", made / "new")
+    return made
+
+
 @pytest.fixture
-def source(tmp_path):
-    return write(tmp_path / "mine.yaml", seeds=[1, 2])
+def source(made):
+    return made / "mine.yaml"
 
 
 @pytest.fixture
@@ -33,25 +50,21 @@ def plan(source):
 
 
 @pytest.fixture
-def out(tmp_path, plan):
-    for config in plan.configs:
-        store.save(result(config), tmp_path / "runs")
-    return tmp_path / "runs"
+def out(made):
+    return made / "runs"
 
 
 @pytest.fixture
-def old(tmp_path, plan, source, out):
-    """Return a study that is published whole."""
-    published.publish(plan, source, out, tmp_path / "old")
-    return tmp_path / "old"
+def old(made, tmp_path):
+    """Return a copy of the study that is published whole."""
+    return Path(shutil.copytree(made / "old", tmp_path / "old"))
 
 
 @pytest.fixture
-def folder(tmp_path, plan, source, out, old, monkeypatch):
-    """Return the same study, now that it is called large."""
-    monkeypatch.setattr(archive, "LIMIT", 500)
-    published.publish(plan, source, out, tmp_path / "mine")
-    return tmp_path / "mine"
+def folder(made, tmp_path, monkeypatch):
+    """Return a copy of the same study that is published as a large one; others are large as well now."""
+    monkeypatch.setattr(archive, "LIMIT", LIMIT)
+    return Path(shutil.copytree(made / "new", tmp_path / "mine"))
 
 
 def inside(folder, name):
@@ -212,7 +225,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("how", DAMAGE)
-def test_damaged_files_are_found(folder, tmp_path, plan, source, how):
+def test_damaged_files_are_found(folder, plan, source, out, how):
     content = DAMAGE[how]((folder / FIRST).read_bytes())
     if content is None:
         (folder / FIRST).unlink()
@@ -226,7 +239,7 @@ def test_damaged_files_are_found(folder, tmp_path, plan, source, how):
             read(folder)
     before = bytes_of(folder)
     with pytest.raises(StoreError, match=FIRST):
-        published.publish(plan, source, tmp_path / "runs", folder)
+        published.publish(plan, source, out, folder)
     assert bytes_of(folder) == before
 
 
