@@ -350,13 +350,21 @@ def study_report(file, out, folds, seeds, folder):
 )
 @click.option("--replace", is_flag=True, help="Replace published runs that differ; drop those that the study has not.")
 def study_publish(file, out, folder, replace):
-    """Put the finished runs of a study into one folder of few text files, beside those that it holds already."""
+    """Put the finished runs of a study into one folder of few text files, beside those that it holds already.
+
+    FILE may also be a folder of published runs, such as results/NAME: it is written again, in the form of today.
+    """
+    if file.is_dir() and folder:
+        raise click.UsageError(f"{file} is a folder of published runs, which stay in it: leave out --to")
     _begin(f"reading {file} and its runs")
     from sermodules import corpora
     from sermodules.paths import project_root, runs_root
     from sermodules.study import grid, origins, published
 
-    plan = grid.load(file)
+    if file.is_dir():
+        plan, file, folder = published.plan(file), file / "study.yaml", file
+    else:
+        plan = grid.load(file)
     folder = (folder or project_root() / "results" / plan.name).expanduser().resolve()
     closed = corpora.closed(config.corpus for config in plan.configs)
     if closed and folder.is_relative_to(project_root().resolve()):
