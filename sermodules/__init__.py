@@ -6,6 +6,8 @@ and repeatable; every variable that the user has already set is left alone.
 
 import os
 
+import lazy_loader
+
 from sermodules.paths import code_digest
 
 __version__ = "0.1.0"
@@ -17,3 +19,5 @@ os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"  #
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes may share a GPU
 
 code_digest()  # now, so that it is that of the code which this process imports
+
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"inference": ["load"]})

@@ -1,4 +1,4 @@
-"""The command line: ``sermodules corpora``, ``study``, ``claims``, ``parameters``."""
+"""The command line: ``sermodules corpora``, ``run``, ``train``, ``predict``, ``study``, ``claims``, ``parameters``."""
 
 import dataclasses
 import shlex
@@ -105,6 +105,112 @@ def check(name, **settings):
     for fold in every:
         validating = ", ".join(fold.validation) or "nobody"
         click.echo(f"  fold {fold.number}: tests {', '.join(fold.test)}; validates: {validating}")
+
+
+def _run_options(command):
+    for option in (
+        click.argument("config", type=click.Path(path_type=Path), required=False),
+        click.option(
+            "-p",
+            "given",
+            nargs=2,
+            multiple=True,
+            metavar="NAME VALUE",
+            help="A setting; wins over CONFIG's. Any number.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@main.command("run")
+@_run_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; runs/ of the project unless given.")
+@click.option("--keep-model", is_flag=True, help="Keep the model beside the run, for `sermodules predict`.")
+def one_run(config, given, out, keep_model):
+    """Do one run: train on a fold, test it, store it. CONFIG is a file of settings, such as a run's config.json."""
+    _begin("reading the settings, and starting")
+    from sermodules.config import file
+    from sermodules.paths import runs_root
+
+    config, out = file.read(config, given), out or runs_root()
+    config.check_keeping(keep_model)
+    from sermodules import inference, runs
+
+    result = runs.run(config, out, keep=inference.keep if keep_model else None)
+    click.echo(
+        f"UAR {100 * result.metrics['uar']:.1f} %   WA {100 * result.metrics['wa']:.1f} %   n = {result.metrics['n']}"
+    )
+
+
+@main.command()
+@_run_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Where the model gets its folder; runs/models of the project unless given.",
+)
+def train(config, given, out):
+    """Train a model for use, not for a score: it learns from all speakers but those who choose the epoch.
+
+    CONFIG is a file of settings, such as a run's config.json. Its fold says who chooses.
+    """
+    _begin("reading the settings, and starting")
+    from sermodules.config import file
+
+    config = file.read(config, given)
+    from sermodules import inference
+
+    folder = inference.train(config, out)
+    click.echo("Nobody tested this model: it is for use, and has no score.")
+    click.echo(f"The model is in {folder}")
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("recordings", metavar="RECORDING...", nargs=-1, required=True)
+@click.option(
+    "--csv", "target", type=click.Path(path_type=Path), help="Write the posteriors here, and do not show them."
+)
+@click.option("--segments", is_flag=True, help="Also a row a segment: shown below, or in FILE.segments.csv.")
+@click.option(
+    "--gender",
+    type=click.Choice(["female", "male", "unknown"]),
+    default="unknown",
+    help="Of whoever speaks, if no table says it.",
+)
+@click.option("--speaker", default="", metavar="NAME", help="Who speaks, for a model that standardises by speaker.")
+def predict(model, recordings, target, segments, **told):
+    """Ask a kept model about recordings: audio files, folders, or a table (CSV with a column path).
+
+    MODEL is the folder of a run that was done with keep_model, or what `sermodules train` made. A table may have the columns
+    utterance, speaker, gender, start, end and channel.
+    """
+    _begin(f"loading {model}")
+    from sermodules.inference import load
+
+    answer = load(model).ask(recordings, **told)
+    for line in (*answer.notes, *(f"Warning: {line}" for line in answer.doubts)):
+        click.echo(line, err=True)
+    _show(answer.utterances, target)
+    if segments:
+        _show(answer.segments, target and target.with_suffix(".segments.csv"))
+    if answer.complaints:
+        listed = "\n  ".join(answer.complaints)
+        raise SermodulesError(f"{len(answer.complaints)} recordings are left out:\n  {listed}")
+
+
+def _show(table, target):
+    """Print a table of predictions, or write it."""
+    if target is None:
+        shown = table.loc[:, ~table.isin(["", "unknown"]).all()]
+        click.echo(tabulate(shown, headers="keys", showindex=False, floatfmt=".3f"))
+        return
+    try:
+        table.to_csv(target, index=False, float_format="%.8f", lineterminator="\n")
+    except OSError as error:
+        raise SermodulesError(f"cannot write {target}: {error.strerror}. Name another file with --csv.") from error
+    click.echo(f"{len(table)} rows are in {target}")
 
 
 @main.group()
@@ -244,13 +350,21 @@ def study_report(file, out, folds, seeds, folder):
 )
 @click.option("--replace", is_flag=True, help="Replace published runs that differ; drop those that the study has not.")
 def study_publish(file, out, folder, replace):
-    """Put the finished runs of a study into one folder of few text files, beside those that it holds already."""
+    """Put the finished runs of a study into one folder of few text files, beside those that it holds already.
+
+    FILE may also be a folder of published runs, such as results/NAME: it is written again, in the form of today.
+    """
+    if file.is_dir() and folder:
+        raise click.UsageError(f"{file} is a folder of published runs, which stay in it: leave out --to")
     _begin(f"reading {file} and its runs")
     from sermodules import corpora
     from sermodules.paths import project_root, runs_root
     from sermodules.study import grid, origins, published
 
-    plan = grid.load(file)
+    if file.is_dir():
+        plan, file, folder = published.plan(file), file / "study.yaml", file
+    else:
+        plan = grid.load(file)
     folder = (folder or project_root() / "results" / plan.name).expanduser().resolve()
     closed = corpora.closed(config.corpus for config in plan.configs)
     if closed and folder.is_relative_to(project_root().resolve()):

@@ -29,6 +29,7 @@ ROOMS = [
     "folds",
     "models",
     "runs",
+    "inference",
     "study",
     "plots",
     "evidence",

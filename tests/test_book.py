@@ -232,7 +232,11 @@ def citation(entry):
     names = [" ".join(person.rich_last_names[-1:][0].render_as("text").split()) for person in entry.persons["author"]]
     who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
     doi = entry.fields.get("doi")
-    return who, entry.fields["year"], f"https://doi.org/{urllib.parse.quote(doi, safe="/:")}" if doi else "bibliography.md"
+    return (
+        who,
+        entry.fields["year"],
+        f"https://doi.org/{urllib.parse.quote(doi, safe='/:')}" if doi else "bibliography.md",
+    )
 
 
 def linked():

@@ -24,6 +24,7 @@ FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 #: What chapters call and what needs no example, by the beginning of its name, with the reason.
 WITHOUT = {
     "sermodules.runs.": "prepares, trains, scores or stores a run; it takes a corpus, and the chapter One fold is its example",
+    "sermodules.inference.": "keeps a trained model; the chapter One fold is its example",
     "sermodules.study.": "reads the plan or the results of a study; the chapter The study is its example",
     "sermodules.corpora.load": "reads a corpus, or makes one; every chapter begins with it",
     "sermodules.corpora.synthetic.": "plans the synthetic corpus; the chapter The corpora shows what",

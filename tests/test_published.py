@@ -21,7 +21,7 @@ from sermodules.errors import SermodulesError, StoreError
 from sermodules.evidence import report
 from sermodules.paths import project_root
 from sermodules.runs import store
-from sermodules.study import grid, published
+from sermodules.study import archive, grid, published, records
 
 FOUR = ("angry", "sad", "happy", "neutral")
 OWN = ("calm", "Ärger, leise")
@@ -95,7 +95,7 @@ def same(one, other):
 
 def sign(folder):
     """Write SHA256SUMS anew, as one who wants an altered folder to pass would."""
-    sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in published.FILES]
+    sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in archive.FILES]
     (folder / "SHA256SUMS").write_text("".join(sums))
 
 
@@ -106,7 +106,7 @@ def test_round_trip(folder, plan, out, source):
     same(published.load(folder), study.results(plan, out))
     assert published.verify(folder) == [] and published.missing(folder) == []
     assert published.plan(folder) == plan
-    assert sorted(bytes_of(folder)) == sorted([*published.FILES, "SHA256SUMS"])
+    assert sorted(bytes_of(folder)) == sorted([*archive.FILES, "SHA256SUMS"])
     assert (folder / "study.yaml").read_bytes() == source.read_bytes()
     assert [path.name for path in folder.parent.iterdir()] == ["mine"]  # nothing else is left
 
@@ -276,7 +276,7 @@ def test_other_files_in_the_folder_stay(plan, source, out, folder):
 # --- nothing altered passes
 
 
-@pytest.mark.parametrize("name", published.FILES)
+@pytest.mark.parametrize("name", archive.FILES)
 @pytest.mark.parametrize("how", ["longer", "truncated", "gone"])
 def test_altered_files_are_found(folder, name, how):
     data = (folder / name).read_bytes()
@@ -298,7 +298,7 @@ def test_half_written_folders_and_damaged_sums(folder, plan, source, out):
     (folder / "SHA256SUMS").write_text("".join(sums.splitlines(keepends=True)[1:]))
     assert "study.yaml" in published.verify(folder)[0]
     (folder / "SHA256SUMS").write_bytes(b"\xff\xfe\x00")
-    assert len(published.verify(folder)) == len(published.FILES)
+    assert len(published.verify(folder)) == len(archive.FILES)
     (folder / "SHA256SUMS").unlink()
     assert "not a published study, or only a part of one" in published.verify(folder)[0]
     with pytest.raises(StoreError, match="only a part"):
@@ -471,14 +471,16 @@ def test_a_later_setting_and_a_later_score_change_no_published_run(folder, monke
         return before(*arguments) | {"kappa": 0.5}
 
     before = {line["run"]: line for line in map(json.loads, (folder / "runs.jsonl").read_text("utf-8").splitlines())}
-    for module in (published, grid, store):
+    for module in (records, grid, store):
         monkeypatch.setattr(module, "RunConfig", Later)
     monkeypatch.setattr(metrics, "summarise", summarise)
     assert published.verify(folder) == []
     runs, plan = published._read(folder)
     assert {result.config.run_id for result, _ in runs.values()} == before.keys()
-    for name, text in published._texts(plan, runs).items():  # published again: the same bytes
-        assert text.encode() == (folder / name).read_bytes(), name
+    texts = {"study.yaml": (folder / "study.yaml").read_bytes()} | records.texts(plan, runs)
+    again = archive.contents(texts, folder)  # published again: the same bytes
+    assert again == {name: content for name, content in bytes_of(folder).items() if name in again}
+    assert archive.present(folder) == sorted(again)
     changed = next(iter(runs.values()))[0].config.replace(dropout=0.5)
     assert changed.run_id not in before and Later.from_json(changed.to_json()) == changed
 

@@ -97,6 +97,7 @@ def test_study_files_of_the_project_can_be_read(path):
         "iemocap-baselines": ({("iemocap", "paper")}, 50 * 7),
         "emodb-teaching": ({("emodb", "teaching")}, 200),
         "cremad-teaching": ({("cremad", "teaching")}, 4 * 50),
+        "cremad-beside": ({("cremad", "teaching")}, 7 * 20),
         "comparison": ({("emodb", "teaching")}, 50 * 18),
         "acrnn-code": ({("emodb", "teaching")}, 10 * 7 * 5),
         "precision": ({("emodb", "teaching")}, 50 * 2),
@@ -241,7 +242,7 @@ def test_notebook_offers_every_parameter_and_has_no_outputs():
     cells = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
     assert len(cells) == 1
     offered = {line.split(" =")[0] for line in cells[0]["source"] if " = " in line}
-    assert offered == {*RunConfig.create().to_dict(), "out"}
+    assert offered == {*RunConfig.create().to_dict(), "out", "keep_model"}
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook["cells"])
 
 

@@ -14,8 +14,17 @@ from sermodules.config.methods import METHODS
 from sermodules.config.presets import PRESETS
 from sermodules.errors import ConfigError
 
+#: The parameters of the notebook that say where and what is written. They are no part of a run.
+NOT_OF_THE_RUN = ("out", "keep_model")
+
 #: Settings of gender whose network is that of another one: they differ in what happens at the test.
 _GENDER_TRAINS_AS = {"flipped": "embedding", "predicted": "embedding", "prior_shift": "none"}
+
+#: Settings of gender whose models are not for use, and what to do instead.
+_CONTROLS = {
+    name: f"Keep that of gender {same!r}, which is the same network." for name, same in _GENDER_TRAINS_AS.items()
+}
+_CONTROLS["shuffled"] = "Keep that of gender 'embedding', which is told the truth."
 
 
 def _choice(*allowed, doc, added=False, **kwargs):
@@ -248,7 +257,8 @@ class RunConfig:
         Raises
         ------
         ConfigError
-            As `create`; also if papermill was given a parameter that is neither a field nor ``out``.
+            As `create`; also if papermill was given a parameter that is neither a field nor one of `NOT_OF_THE_RUN`, or the
+            model of such a run cannot be kept.
 
         Examples
         --------
@@ -262,10 +272,24 @@ class RunConfig:
         for cell in namespace.get("In", []):
             if cell.splitlines()[:1] == ["# Parameters"]:  # papermill's own cell: all that it sets was asked for
                 targets = [node.targets[0] for node in ast.parse(cell).body if isinstance(node, ast.Assign)]
-                passed = {target.id for target in targets if isinstance(target, ast.Name)} - {"out"}
+                passed = {target.id for target in targets if isinstance(target, ast.Name)} - {*NOT_OF_THE_RUN}
                 refuse_empty({name: namespace[name] for name in passed})
                 settings |= {name: namespace[name] for name in passed}
-        return cls.create(**settings)
+        config = cls.create(**settings)
+        config.check_keeping(namespace.get("keep_model", False))
+        return config
+
+    def check_keeping(self, keep_model):
+        """Raise a `ConfigError` if `keep_model` is neither true nor false, or it is true and this run's model is not kept."""
+        if not isinstance(keep_model, bool):
+            raise ConfigError(
+                f"parameter 'keep_model' is {keep_model!r}: it must be true or false (with papermill -p: True or False)"
+            )
+        if keep_model and self.gender in _CONTROLS:
+            raise ConfigError(
+                f"the model of gender {self.gender!r} is not kept: it is a control, which differs from a model for use in what"
+                f" it is told at the test. {_CONTROLS[self.gender]}"
+            )
 
     @property
     def reading(self):

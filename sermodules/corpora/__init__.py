@@ -63,6 +63,8 @@ class Corpus:
         What must stand beside anything that is made from the corpus and passed on; empty if its licence asks for nothing.
     closed : bool
         Nothing made from the corpus may be passed on.
+    language : str
+        What is spoken.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Corpus:
     columns: tuple = ()
     attribution: str = field(default="", repr=False)
     closed: bool = False
+    language: str = "English"
 
 
 _IEMOCAP_OPTIONS = ("merge_excited", "scripted")
@@ -110,7 +113,7 @@ CORPORA = {
         _synthetic("synthetic", "Miniature IEMOCAP, synthetic speech"),
         _synthetic("synthetic-gender-irrelevant", "Synthetic speech whose cues are equal for women and men"),
         _synthetic("synthetic-gender-decisive", "Synthetic speech whose cues only the gender label explains"),
-        _released("emodb", emodb, recognise=emodb.find_recordings, fetch=emodb.get),
+        _released("emodb", emodb, recognise=emodb.find_recordings, fetch=emodb.get, language="German"),
         _released("iemocap", iemocap, recognise=iemocap.find_root, options=_IEMOCAP_OPTIONS, closed=True),
         _released(
             "cremad",

@@ -61,7 +61,7 @@ class FoldData:
     notes: dict = field(default_factory=dict)
 
 
-def split(config, table=None):
+def split(config, table=None, fold=None):
     """Load a corpus and divide its utterances among the parts of a fold.
 
     Parameters
@@ -69,6 +69,8 @@ def split(config, table=None):
     config : RunConfig
     table : pandas.DataFrame, optional
         The corpus, if it is loaded already.
+    fold : protocol.Fold, optional
+        Who is learned from, who chooses, who is tested; by the configuration unless given.
 
     Returns
     -------
@@ -88,7 +90,7 @@ def split(config, table=None):
     if table is None:
         table = corpora.load(**config.reading)
     gender.check(config.gender, table)
-    fold = protocol.fold(table, config.fold, **config.division)
+    fold = protocol.fold(table, config.fold, **config.division) if fold is None else fold
     tables = {name: table[table["speaker"].isin(getattr(fold, name))] for name in PARTS}
     return table, fold, corpora.classes(table), tables
 
@@ -117,8 +119,8 @@ def whole_utterances(table):
 
 
 def class_indices(rows, classes):
-    """Return the index of each row's ``emotion`` in `classes`, as int32."""
-    return rows["emotion"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int32)
+    """Return the index of each row's ``emotion`` in `classes`, as int32; -1 where nobody knows it."""
+    return rows["emotion"].map({name: i for i, name in enumerate(classes)}).fillna(-1).to_numpy(np.int32)
 
 
 def random_part(config, count, classes=4):

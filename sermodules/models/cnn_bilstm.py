@@ -1,5 +1,7 @@
 """The networks: encoder x attention x gender, put together from a `RunConfig`."""
 
+import dataclasses
+
 import numpy as np
 
 from sermodules import features
@@ -151,36 +153,44 @@ class CnnBilstm(NetworkMethod):
         self.network = network(config, classes)
 
     @classmethod
-    def prepare(cls, config, table=None):
+    def prepare(cls, config, table=None, fold=None):
         """Make the parts of a fold; see `Method.prepare`. The inputs are those of `network`."""
-        table, fold, classes, tables = split(config, table)
+        table, fold, classes, tables = split(config, table, fold)
         extracted = features.extract(table, **config.extraction)
         cut = {part: segments.cut(rows, extracted.frames, config.segmentation, part) for part, rows in tables.items()}
         if config.standardise == "speaker":
             standardiser = segments.SpeakerStandardiser.fit(extracted, table)
         else:
             standardiser = segments.Standardiser.fit(extracted, cut["train"], config.standardise, config.padding)
-        with_gender, notes = config.gender in INPUT, {}
-        if with_gender:
+        told, notes = dict.fromkeys(PARTS), {}
+        if config.gender in INPUT:
             told = gender.told(config.gender, tables, extracted, config.seed)
+        if told["test"]:
             truth = dict(zip(tables["test"]["utterance"], tables["test"]["gender"] == "male", strict=True))
             notes["gender_told_true"] = float(np.mean([told["test"][name] == male for name, male in truth.items()]))
 
         def part(name):
-            rows = cut[name]
-            inputs = {"log_mel": segments.gather(extracted, rows, standardiser, config.padding)}
-            if with_gender:
-                inputs["gender"] = rows["utterance"].map(told[name]).to_numpy(np.int32)[:, None]
-            if config.padding == "masked":
-                inputs["mask"] = segments.masks(rows)
+            made = _part(config, tables[name], cut[name], classes, extracted, standardiser, told[name])
             shifted = config.gender == "prior_shift" and name == "test"
-            shift = gender.prior_shift(cut["train"], rows, classes) if shifted else None
-            return Part(tables[name], rows, inputs, class_indices(rows, classes), shift)
+            shift = gender.prior_shift(cut["train"], cut[name], classes) if shifted else None
+            return dataclasses.replace(made, offset=shift)
 
         parts = list(map(part, PARTS))
         if config.class_weight == "undersample":
             notes["segments_learned_from"] = len(selection(parts[0].labels, config.class_weight, config.seed))
         return FoldData(fold, classes, *parts, extracted.corpus_digest, standardiser, extracted, notes)
+
+    @classmethod
+    def part(cls, config, table, classes, standardiser=None):
+        """Make a part of recordings; see `Method.part`. Whoever is not male is told to the network as female."""
+        extracted = features.extract(table, **config.extraction)
+        rows = segments.cut(table, extracted.frames, config.segmentation)
+        if config.standardise == "speaker":
+            standardiser = segments.SpeakerStandardiser.fit(extracted, table)
+        told = None
+        if config.gender in INPUT:
+            told = gender.told("embedding", {"test": table}, extracted, config.seed)["test"]
+        return _part(config, table, rows, classes, extracted, standardiser, told)
 
     def fit(self, data, config, verbose=True, previous=None):
         """Train the network, see `NetworkMethod.fit`; say first how many segments undersampling leaves."""
@@ -200,3 +210,13 @@ class CnnBilstm(NetworkMethod):
     def logits(self, part):
         """Return the network's outputs, (segments, classes) float32."""
         return in_batches(self.network, part, lambda rows: {name: values[rows] for name, values in part.inputs.items()})
+
+
+def _part(config, table, rows, classes, extracted, standardiser, told):
+    """Gather the inputs of the network for the segments of some utterances; `told` is None if it is told no gender."""
+    inputs = {"log_mel": segments.gather(extracted, rows, standardiser, config.padding)}
+    if told is not None:
+        inputs["gender"] = rows["utterance"].map(told).to_numpy(np.int32)[:, None]
+    if config.padding == "masked":
+        inputs["mask"] = segments.masks(rows)
+    return Part(table, rows, inputs, class_indices(rows, classes))

@@ -394,6 +394,13 @@ class NetworkMethod(Method):
         """Take back what `get_weights` returned."""
         self.network.set_weights(weights)
 
+    def learned(self):
+        """Return nothing: all is in the network's weights, unless a subclass says otherwise; see `Method.learned`."""
+        return {}
+
+    def restore(self, arrays):
+        """Take back what `learned` returned."""
+
     def parameters(self):
         """List the network's layers; see `parameters`."""
         return parameters(self.network)

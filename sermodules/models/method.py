@@ -51,7 +51,7 @@ class Method(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def prepare(cls, config, table=None):
+    def prepare(cls, config, table=None, fold=None):
         """Load the corpus and make the parts of a fold, with this method's own inputs.
 
         Parameters
@@ -59,6 +59,8 @@ class Method(abc.ABC):
         config : RunConfig
         table : pandas.DataFrame, optional
             The corpus, if it is loaded already.
+        fold : protocol.Fold, optional
+            See `sermodules.folds.parts.split`.
 
         Returns
         -------
@@ -68,6 +70,30 @@ class Method(abc.ABC):
         ------
         CorpusError, AudioError, ProtocolError, StoreError
             If the corpus is missing, an audio file cannot be used, the fold does not exist, or the cache cannot be written.
+        """
+
+    @classmethod
+    @abc.abstractmethod
+    def part(cls, config, table, classes, standardiser=None):
+        """Make a part of recordings that are to be predicted, as `prepare` makes the test part.
+
+        Parameters
+        ----------
+        config : RunConfig
+        table : pandas.DataFrame
+            Utterance table. Its emotions may be empty; speakers count with ``standardise="speaker"`` alone.
+        classes : list of str
+        standardiser : Standardiser, optional
+            That of the `FoldData` from which the method learned.
+
+        Returns
+        -------
+        Part
+
+        Raises
+        ------
+        AudioError, StoreError
+            If an audio file cannot be used, or the cache cannot be written.
         """
 
     @abc.abstractmethod
@@ -96,6 +122,14 @@ class Method(abc.ABC):
     @abc.abstractmethod
     def logits(self, part):
         """Return an array (segments of the part, classes) whose softmax is the posterior of each segment."""
+
+    @abc.abstractmethod
+    def learned(self):
+        """Return what `fit` has left besides the weights of a network, as a dict of str to numpy.ndarray without objects."""
+
+    @abc.abstractmethod
+    def restore(self, arrays):
+        """Take back what `learned` returned: with it, and the weights of a network, `logits` gives what it gave."""
 
     @abc.abstractmethod
     def parameters(self):

@@ -38,8 +38,8 @@ PACKAGES = (
 #: The packages of a backend.
 BACKENDS = {"jax": ("jax", "jaxlib")}
 
-#: The rooms that compute nothing of a run: they hand out runs, and look at their results.
-LOOKING_ON = ("study", "plots", "evidence", "__main__")
+#: The rooms that compute nothing of a run: they hand out runs, keep their models, and look at their results.
+LOOKING_ON = ("inference", "study", "plots", "evidence", "__main__")
 
 
 def git(*arguments):

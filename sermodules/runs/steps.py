@@ -7,12 +7,13 @@ import time
 
 from sermodules import metrics
 from sermodules.config import METHODS
+from sermodules.folds.parts import PARTS
 from sermodules.models import method
 from sermodules.models.epochs import PREVIOUS
 from sermodules.runs import provenance, store
 
 
-def prepare(config, table=None):
+def prepare(config, table=None, fold=None):
     """Load the corpus, extract the features and make the three parts of a fold; see `Method.prepare`.
 
     Parameters
@@ -20,6 +21,8 @@ def prepare(config, table=None):
     config : RunConfig
     table : pandas.DataFrame, optional
         The corpus, if it is loaded already.
+    fold : protocol.Fold, optional
+        Who is learned from, who chooses, who is tested; by the configuration unless given.
 
     Returns
     -------
@@ -30,7 +33,7 @@ def prepare(config, table=None):
     CorpusError, AudioError, ProtocolError, StoreError
         If the corpus is missing, an audio file cannot be used, the fold does not exist, or the cache cannot be written.
     """
-    return method.resolve(config.model).prepare(config, table)
+    return method.resolve(config.model).prepare(config, table, fold)
 
 
 def fit(model, data, config, verbose=True, previous=PREVIOUS):
@@ -86,15 +89,35 @@ def evaluate(model, data, config, fitted):
         "parameters": int(model.parameters()["parameters"].sum()),
         **data.notes,
     }
-    made = provenance.collect(*METHODS[config.model].needs) | {
+    made = origin(data, config, fitted, **sessions)
+    made["seconds"]["predict"] = round(seconds, 3)
+    return store.RunResult(config, predictions, fitted.history, scores, made)
+
+
+def origin(data, config, fitted, **more):
+    """Say of what, with what and for how long a model was trained.
+
+    Parameters
+    ----------
+    data : FoldData
+    config : RunConfig
+    fitted : Fitted
+    **more
+        More facts.
+
+    Returns
+    -------
+    dict
+        `provenance.collect`, ``corpus_digest``, ``utterances`` and ``segments`` of each part, ``seconds``, ``reused_seconds``.
+    """
+    return provenance.collect(*METHODS[config.model].needs) | {
         "corpus_digest": data.corpus_digest,
-        "utterances": {name: len(getattr(data, name).table) for name in ("train", "validation", "test")},
-        "segments": {name: len(getattr(data, name).segments) for name in ("train", "validation", "test")},
-        **sessions,
-        "seconds": {"fit": round(fitted.seconds, 3), "predict": round(seconds, 3)},
+        "utterances": {name: len(getattr(data, name).table) for name in PARTS},
+        "segments": {name: len(getattr(data, name).segments) for name in PARTS},
+        **more,
+        "seconds": {"fit": round(fitted.seconds, 3)},
         "reused_seconds": round(fitted.reused, 3),
     }
-    return store.RunResult(config, predictions, fitted.history, scores, made)
 
 
 def _left_out(data, config):
@@ -109,7 +132,7 @@ def _left_out(data, config):
     return {"test_speakers": [*fold.test], "validation_speakers": [*fold.validation]}, {"test_sessions": sessions}
 
 
-def run(config, out=None, verbose=True, previous=PREVIOUS):
+def run(config, out=None, verbose=True, previous=PREVIOUS, keep=None):
     """Do one run from beginning to end.
 
     Parameters
@@ -118,9 +141,12 @@ def run(config, out=None, verbose=True, previous=PREVIOUS):
     out : path, optional
         Folder of runs in which to store the result; without it nothing is stored.
     verbose : bool
-        Print a line an epoch.
+        Print a line an epoch, and where the run is stored.
     previous : epochs.Previous or None
         See `fit`.
+    keep : callable, optional
+        From the trained method, the data and the result to more files of the run's folder; see `store.save`. It is
+        `sermodules.inference.keep` if the model shall be kept.
 
     Returns
     -------
@@ -131,5 +157,7 @@ def run(config, out=None, verbose=True, previous=PREVIOUS):
     fitted = fit(model, data, config, verbose, previous)
     result = evaluate(model, data, config, fitted)
     if out is not None:
-        store.save(result, out)
+        folder = store.save(result, out, keep(model, data, result) if keep else None)
+        if verbose:
+            print(f"The run is in {folder}")
     return result

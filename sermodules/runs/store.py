@@ -17,8 +17,12 @@ from sermodules.runs import notebook
 
 #: The files of a run, in the order in which they are listed in ``SHA256SUMS``.
 FILES = ("config.json", "metrics.json", "predictions.csv", "history.csv", "provenance.json")
+#: What it has besides if its model was kept (`sermodules.inference.keep`); a baseline has no weights of a network.
+MODEL = ("model.json", "model.npz", "model.weights.h5", "model_card.md")
 NOTEBOOK = "run.ipynb"
 SUMS = "SHA256SUMS"
+#: The files of a model that is no run.
+ALONE = ("config.json", "history.csv", "provenance.json", "model.json", "model.npz", "model_card.md")
 
 #: The columns of predictions.csv that are text; the others are posteriors.
 TEXTS = metrics.TEXTS
@@ -68,11 +72,15 @@ def _texts(result):
 
 
 def _write_sums(folder):
-    names = [name for name in (*FILES, NOTEBOOK) if (folder / name).is_file()]
-    (folder / SUMS).write_text("".join(f"{files.sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
+    names = [name for name in (*FILES, *MODEL, NOTEBOOK) if (folder / name).is_file()]
+    (folder / SUMS).write_text(_sums(folder, names), encoding="utf-8")
 
 
-def save(result, out):
+def _sums(folder, names):
+    return "".join(f"{files.sha256(folder / name)}  {name}\n" for name in names)
+
+
+def save(result, out, model=None):
     """Write a run's folder; it appears under its name only when it is complete.
 
     Parameters
@@ -80,11 +88,14 @@ def save(result, out):
     result : RunResult
     out : path
         The folder of runs; made if it is not there.
+    model : dict of str to bytes, optional
+        The files that keep the model, see `MODEL`.
 
     Returns
     -------
     pathlib.Path
-        ``out/<run id>``. If that run is there already with the same predictions, it is left as it is. If its predictions
+        ``out/<run id>``. If that run is there already with the same predictions, it is left as it is, but for the model, which
+        it gets if it has none. If its predictions
         differ (another machine, other versions, altered audio), the new run goes beside it as ``<run id>~2``, so that
         nothing is lost.
 
@@ -97,6 +108,8 @@ def save(result, out):
     def fill(staging):
         for name, text in _texts(result).items():
             (staging / name).write_text(text, encoding="utf-8", newline="\n")
+        for name, content in (model or {}).items():
+            (staging / name).write_bytes(content)
 
     return _publish(fill, result.config.run_id, out)
 
@@ -107,7 +120,7 @@ def write(contents, config, out):
     Parameters
     ----------
     contents : dict of str to bytes
-        The files of a run's folder by name, as `save` wrote them, and perhaps ``run.ipynb``.
+        The files of a run's folder by name, as `save` wrote them, and perhaps its model and ``run.ipynb``.
     config : RunConfig
         The run that was asked for.
     out : path
@@ -130,14 +143,14 @@ def write(contents, config, out):
         raise StoreError(f"{config.run_id}: the worker sent another run")
 
     def fill(staging):
-        for name in (*FILES, NOTEBOOK):
+        for name in (*FILES, *MODEL, NOTEBOOK):
             if name in contents:
                 (staging / name).write_bytes(contents[name])
 
     return _publish(fill, config.run_id, out)
 
 
-def _publish(fill, run_id, out):
+def _publish(fill, run_id, out, needed=FILES):
     """Let `fill` write a run's files into a hidden folder, add the digests, and give it the run's name."""
     out = Path(out)
     try:
@@ -148,15 +161,16 @@ def _publish(fill, run_id, out):
         with files.staging(out, run_id) as staging:
             fill(staging)
             _write_sums(staging)
-            return _name(staging, run_id, out)
+            return _name(staging, run_id, out, needed)
     except OSError as error:
         raise StoreError(
             f"could not write the run to {out}: {error}. Nothing was left under its name. Pass another folder as `out`."
         ) from error
 
 
-def _name(staging, run_id, out):
-    """Give a filled folder the run's name, or a name beside it if other predictions have that one."""
+def _name(staging, run_id, out, needed):
+    """Give a filled folder the run's name, or a name beside it if another result has that one."""
+    found = "predictions.csv" if "predictions.csv" in needed else "model.json"
     for count in range(1, 1000):
         target = out / (run_id + (f"~{count}" if count > 1 else ""))
         if not target.exists():
@@ -165,9 +179,59 @@ def _name(staging, run_id, out):
             except OSError:
                 if not target.exists():  # else another process was quicker: look at what it wrote
                     raise
-        if is_done(target) and files.sha256(target / "predictions.csv") == files.sha256(staging / "predictions.csv"):
-            return target
+        whole = target.is_dir() and not _read(target, needed)[0]
+        if whole and files.sha256(target / found) == files.sha256(staging / found):
+            return _with_model(staging, target)
     raise StoreError(f"{out} holds 999 differing results of the run {run_id}: move them away.")
+
+
+def _with_model(staging, target):
+    """Give a run that has no model that of another one with the same predictions."""
+    names = [name for name in MODEL if (staging / name).is_file()]
+    if names and not has_model(target):
+        for name in names:
+            (staging / name).replace(target / name)
+        sums = (target / SUMS).read_text(encoding="utf-8") + _sums(target, names)
+        with files.whole_file(target / SUMS, "w", encoding="utf-8") as file:
+            file.write(sums)
+        (target / SUMS).touch()  # it is to be the youngest, see `untouched`
+    return target
+
+
+def has_model(folder):
+    """Tell whether a run's model was kept."""
+    return (Path(folder) / SUMS).is_file() and MODEL[0] in _listed(Path(folder))
+
+
+def save_model(contents, name, out):
+    """Write the folder of a model that is no run, because nobody tested it; whole or not at all.
+
+    Parameters
+    ----------
+    contents : dict of str to bytes
+        `ALONE`, and the weights of a network if it has any.
+    name : str
+        Of the folder.
+    out : path
+        Made if it is not there.
+
+    Returns
+    -------
+    pathlib.Path
+        ``out/name``. If the same model is there already, it is left as it is; another one stays, and the new one goes beside it
+        as ``name~2``.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written.
+    """
+
+    def fill(staging):
+        for file, content in contents.items():
+            (staging / file).write_bytes(content)
+
+    return _publish(fill, name, out, ALONE)
 
 
 def verify(folder):
@@ -187,20 +251,54 @@ def verify(folder):
     return _read(Path(folder))[0]
 
 
-def _read(folder):
-    """Return what is wrong with a run's folder, and the bytes of those `FILES` that are there."""
+def load_model(folder):
+    """Read the files of a kept model.
+
+    Parameters
+    ----------
+    folder : path
+        Of a run whose model was kept, or of a model from `save_model`.
+
+    Returns
+    -------
+    dict of str to bytes
+        By name. A run's have all of `FILES`.
+
+    Raises
+    ------
+    StoreError
+        If there is no model, or a file is missing or altered.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise StoreError(f"there is no folder {folder}. Name the folder of a run whose model was kept.")
+    listed = _listed(folder) if (folder / SUMS).is_file() else {}
+    if MODEL[0] not in listed:
+        what = "a run whose model was not kept" if "predictions.csv" in listed else "no folder of a kept model"
+        raise StoreError(
+            f"{folder} is {what}. Do the run with keep_model (`sermodules run --keep-model`, papermill's `-p keep_model True`,"
+            " `keep_model: true` in a study file), or train a model with `sermodules train`."
+        )
+    problems, contents = _read(folder, ALONE if "predictions.csv" not in listed else (*FILES, *ALONE))
+    if problems:
+        raise StoreError("\n".join([*problems, f"Delete {folder} and make it again."]))
+    return contents
+
+
+def _read(folder, needed=FILES):
+    """Return what is wrong with a run's folder, and the bytes of those of its files that are there, but for the notebook."""
     if not (folder / SUMS).is_file():
         return [f"{folder.name}: no {SUMS}, so the run was never completed"], {}
     listed, contents = _listed(folder), {}
-    problems = [f"{folder.name}: {SUMS} does not list {name}" for name in FILES if name not in listed]
+    problems = [f"{folder.name}: {SUMS} does not list {name}" for name in needed if name not in listed]
     for name, digest in listed.items():
-        if name not in (*FILES, NOTEBOOK):
+        if name not in (*FILES, *MODEL, NOTEBOOK):
             problems.append(f"{folder.name}: {SUMS} lists a strange file, {name!r}")
         elif name != NOTEBOOK:
             content, damage = _content(folder, name, digest)
             problems += damage
             contents |= {} if content is None else {name: content}
-    return problems, {name: contents[name] for name in FILES if name in contents}
+    return problems, {name: contents[name] for name in (*FILES, *MODEL) if name in contents}
 
 
 def notes(folder):
@@ -293,7 +391,7 @@ def _unaltered(folder):
     problems, contents = _read(folder)
     if problems:
         raise StoreError("\n".join([*problems, f"Delete {folder} and run it again."]))
-    return contents
+    return {name: contents[name] for name in FILES}  # without a model, which may be large
 
 
 def _tables(contents, **options):

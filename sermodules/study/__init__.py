@@ -2,7 +2,8 @@
 
 `grid` reads the file, `driver` does what is missing, `scheduling` hands runs to the workers of a `crew`, `worker` is what one
 of them does, `runner` its warm process, `notebook` executes the notebook of a run, `progress` counts, `origins` says which runs
-were computed with what, `published` puts finished runs into one folder.
+were computed with what, `published` puts finished runs into one folder, `records` says what stands in its texts, and `archive`
+which files hold them.
 """
 
 import lazy_loader

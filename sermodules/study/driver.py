@@ -97,10 +97,10 @@ def run(
     except OSError as error:
         raise StoreError(f"cannot write runs to {out}: {error}. Choose another folder with --out.") from error
     try:
-        missing = [config for config in study.configs if not store.is_done(out / config.run_id)]
+        missing = [config for config in study.configs if not _is_done(study, out / config.run_id)]
         tell(f"study {study.name}: {len(study.configs)} runs, {len(study.configs) - len(missing)} done before")
         if redo:
-            _set_aside(missing, out, "damaged")
+            _set_aside([config for config in missing if not store.is_done(out / config.run_id)], out, "damaged")
         _check_done(study, missing, out)
         if redo_other:
             missing = _without_others(study, missing, out, tell)
@@ -124,7 +124,9 @@ def run(
         progress = Progress(study, missing, failed, out, tell, watch)
         with _crew(count, scheduler, scheduler_file, out) as workers:
             demands = scheduling.demands(digests, packages)
-            pool = scheduling.Pool(workers, source, demands, _trainings(missing, divisions), progress.tell)
+            pool = scheduling.Pool(
+                workers, source, demands, _trainings(missing, divisions), progress.tell, study.keep_model
+            )
             for config, answer in pool.compute(missing):
                 if config is not None:
                     progress.end(config, answer, _keep(config, answer, out, digests))
@@ -133,6 +135,11 @@ def run(
         return progress.failed
     finally:
         lock.release()
+
+
+def _is_done(study, folder):
+    """Tell whether a run is done: of a study that keeps models, with its model."""
+    return store.is_done(folder) and (not study.keep_model or store.has_model(folder))
 
 
 def _notebook(tell):

@@ -13,7 +13,7 @@ from sermodules.errors import ConfigError, CorpusError
 from sermodules.folds import protocol
 from sermodules.study import registration as registrations
 
-KEYS = ("name", "about", "settings", "grid", "folds", "seeds", "registration")
+KEYS = ("name", "about", "settings", "grid", "folds", "seeds", "keep_model", "registration")
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Study:
     name, about : str
     configs : tuple of RunConfig
         Every run of the grid, folds last, so that a fold of each configuration is done before the next fold begins.
+    keep_model : bool
+        Whether the models of the runs are kept.
     registration : registrations.Registration or None
         What was asked before the runs.
     """
@@ -32,6 +34,7 @@ class Study:
     name: str
     about: str
     configs: tuple
+    keep_model: bool = False
     registration: registrations.Registration | None = None
 
 
@@ -43,8 +46,8 @@ def load(path, folds=None, seeds=None, out=None):
     path : path
         YAML with the keys ``name``, ``about``, ``settings`` (fields of `RunConfig` that all runs share), ``grid`` (fields with
         a list of values each, of which every combination is run; or a list of such grids), ``folds`` ("all" or a list),
-        ``seeds`` (a list) and ``registration`` (see `sermodules.study.registration`). A field of the grid goes before the same
-        field of the settings.
+        ``seeds`` (a list) and perhaps ``keep_model`` and ``registration`` (see `sermodules.study.registration`). A field of
+        the grid goes before the same field of the settings.
     folds, seeds : list of int, optional
         Instead of the file's own.
     out : path, optional
@@ -72,7 +75,8 @@ def load(path, folds=None, seeds=None, out=None):
     seeds = content.get("seeds") if seeds is None else seeds
     if problems := [*_problems(content, settings, grids, folds, seeds)] or [*_misplaced(settings, grids)]:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
-    cells = dict.fromkeys(_cells(path, settings, grids))  # grids may share a configuration
+    keep_model = content.get("keep_model", False)
+    cells = dict.fromkeys(_cells(path, settings, grids, keep_model))  # grids may share a configuration
     asked = registrations.read(content, lambda choice: _create(path, settings, choice))
     if foreign := [cell for cell in (asked.cells if asked else ()) if cell not in cells]:
         raise ConfigError(f"{path}: the registration asks for {foreign[0].run_id}, which the grid does not have")
@@ -81,7 +85,7 @@ def load(path, folds=None, seeds=None, out=None):
         cell.replace(fold=fold, seed=seed) for cell in cells for seed in seeds for fold in numbers[_fold_key(cell)]
     ]
     configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
-    return Study(content["name"], str(content.get("about", "")).strip(), tuple(configs), asked)
+    return Study(content["name"], str(content.get("about", "")).strip(), tuple(configs), keep_model, asked)
 
 
 def _read(path):
@@ -156,20 +160,22 @@ def _misplaced(settings, grids):
         yield "parameter 'threads' belongs under 'settings': it changes nothing but the last digits"
 
 
-def _cells(path, settings, grids):
+def _cells(path, settings, grids, keep_model):
     """Return the configurations of all grids, without folds and seeds."""
     return [
-        _create(path, settings, dict(zip(grid, values, strict=True)))
+        _create(path, settings, dict(zip(grid, values, strict=True)), keep_model)
         for grid in grids
         for values in product(*grid.values())
     ]
 
 
-def _create(path, settings, choice):
-    """Return the configuration of one choice of a grid."""
+def _create(path, settings, choice, keep_model=False):
+    """Return the configuration of one choice of a grid, whose model is kept if `keep_model`."""
     try:
         refuse_empty(settings | choice)
-        return RunConfig.create(**(settings | choice))
+        config = RunConfig.create(**(settings | choice))
+        config.check_keeping(keep_model)
+        return config
     except ConfigError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
 

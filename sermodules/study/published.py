@@ -6,35 +6,28 @@
 - ``common.json``: ``environments``, the parts of the provenance that many runs share, each kept once, and ``folds`` of each
   corpus (and way of dividing it, if it is not a speaker a fold), because a study file may just say "all";
 - ``predictions.csv`` and ``history.csv`` of all runs; ``run`` holds the id. A class that a run does not have is empty;
-- ``SHA256SUMS``;
+- ``SHA256SUMS``, the digests of these texts;
 - ``ATTRIBUTION.txt``, if the licence of a corpus asks for it: what must stand beside the names and labels of its recordings.
+
+Where the runs, the predictions or the history are longer than 1 MiB, there is a compressed file a seed instead, such as
+``predictions-seed-1.csv.gz``: see `archive`.
 
 Everything but the notebooks can be had back: a run's two tables byte for byte, the rest by value.
 """
 
 import dataclasses
-import hashlib
-import json
 import math
 import sys
 from pathlib import Path
 
-import pandas as pd
 from tqdm import tqdm
 
 from sermodules import corpora, files, metrics
-from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.runs import store
-from sermodules.study import grid
+from sermodules.study import archive, grid, records
 
-FILES = ("study.yaml", "runs.jsonl", "common.json", "predictions.csv", "history.csv")
 ATTRIBUTION = "ATTRIBUTION.txt"
-
-#: The parts of a run's provenance that other runs share.
-SHARED = (
-    "backend", "code", "commit", "computes", "corpus_digest", "machine", "settings", "uncommitted_changes", "versions",
-)  # fmt: skip
 
 _EQUAL = 1e-12  # scores are shares; another numpy may sum in another order
 _ROUNDED = 1e-8  # history.csv has eight decimals
@@ -74,8 +67,7 @@ def publish(study, source, out, folder, replace=False):
     source, out, folder = Path(source), Path(out), Path(folder).resolve()
     try:
         _recover(folder)
-        there = folder.is_dir() and any((folder / name).exists() for name in (*FILES, store.SUMS))
-        before, found = _read(folder)[0] if there else {}, _finished(study, out)
+        before, found = _read(folder)[0] if archive.present(folder) else {}, _finished(study, out)
         if marked := sorted(name for name, (result, _) in found.items() if result.provenance.get("notebook_altered")):
             lines = [f"{name}: {_why(found[name][0].provenance)}" for name in marked]
             raise StoreError("\n".join([*lines, "`sermodules study run` with --redo-other does these runs again."]))
@@ -173,78 +165,26 @@ def verify(folder):
 # --- reading. A run is a pair: its RunResult, and the digests of its tables.
 
 
-def _sha256(data):
-    return hashlib.sha256(data).hexdigest()
-
-
 def _digest(run):
     return run[1]["predictions.csv"]
 
 
 def _read(folder):
     """Check the files; return the runs by id, and the study."""
-    folder = Path(folder)
-    if not (folder / store.SUMS).is_file():
-        raise StoreError(f"{folder}: not a published study, or only a part of one: there is no {store.SUMS}")
-    listed = (folder / store.SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
-    held = {name: (folder / name).read_bytes() for name in FILES if (folder / name).is_file()}
-    right = [name for name in held if f"{_sha256(held[name])}  {name}" in listed]
-    if wrong := [name for name in FILES if name not in right]:
-        hint = "is missing or not what was written: restore it, for example with git"
-        raise StoreError("\n".join(f"{folder}: {name} {hint}" for name in wrong))
-    if len(listed) > len(FILES):
-        raise StoreError(f"{folder}: {store.SUMS} lists strange files")
+    held = archive.read(folder)
     try:
-        common = json.loads(held["common.json"])
-        folds = {corpus: {*numbers} for corpus, numbers in common["folds"].items()}
-        records = [json.loads(line) for line in held["runs.jsonl"].splitlines()]
-        tables = _tables(folder)
-        runs = {record["run"]: _run(record, common["environments"], tables) for record in records}
-        if len(runs) < len(records) or any(table.keys() - runs for table in tables.values()):
-            raise ValueError("runs.jsonl holds a run twice, or lacks one that the tables have")
-        study = grid.load(folder / "study.yaml", list({*()}.union(*folds.values())))
+        runs, folds = records.read(held)
+        study = grid.load(Path(folder) / "study.yaml", list({*()}.union(*folds.values())))
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         text = f"{type(error).__name__}: {error}"
         raise StoreError(f"{folder}: not what `sermodules study publish` writes: {text}") from error
-    configs = [config for config in study.configs if config.fold in folds.get(_divided(config), ())]
+    configs = [config for config in study.configs if config.fold in folds.get(records.divided(config), ())]
     done, before = {result.config for result, _ in runs.values()}, [config.before_added() for config in configs]
     if len(done & {*before}) > len(
         done & {*configs}
     ):  # the preset did not give today's settings when these were published
         configs = before
     return runs, dataclasses.replace(study, configs=tuple(configs))
-
-
-def _divided(config):
-    """Name what the numbers of the folds depend on: the corpus, and how it is divided if it is not a speaker a fold."""
-    if config.split == "speakers" and not config.groups:
-        return config.corpus
-    return f"{config.corpus} groups {config.groups}" if config.groups else f"{config.corpus} split {config.split}"
-
-
-def _tables(folder):
-    """Return the rows of each run, by file and id."""
-    path = folder / "predictions.csv"
-    types = dict.fromkeys(("run", *store.TEXTS), str)
-    empty = {name: [""] for name in pd.read_csv(path, nrows=0) if name not in types}
-    predictions = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=empty)
-    tables = {"predictions.csv": predictions, "history.csv": pd.read_csv(folder / "history.csv", dtype={"run": str})}
-    return {
-        name: {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in table.groupby("run")}
-        for name, table in tables.items()
-    }
-
-
-def _run(record, environments, tables):
-    predictions, history = (table[record["run"]] for table in tables.values())
-    result = store.RunResult(
-        config=RunConfig.from_json(json.dumps(record["config"])),
-        predictions=predictions[[*store.TEXTS, *metrics.posterior_columns(record["metrics"]["classes"])]],
-        history=history,
-        metrics=record["metrics"],
-        provenance=record["provenance"] | environments[record["environment"]],
-    )
-    return result, {name: record["sha256"][name] for name in tables}
 
 
 # --- checking
@@ -271,7 +211,7 @@ def _problems(name, result, digests, planned):
     if result.config not in planned:
         yield "the study has no such run"
     for table, frame in (("predictions.csv", predictions), ("history.csv", result.history)):
-        if _sha256(_csv(frame).encode()) != digests[table]:
+        if archive.sha256(records.csv(frame).encode()) != digests[table]:
             yield f"{table} does not hold what the run wrote"
     try:
         yield from _wrong_scores(result.metrics, predictions, result.history)
@@ -316,7 +256,7 @@ def _finished(study, out):
         )
     runs = {}
     for config, folder in folders.items():
-        digests = {name: _sha256((folder / name).read_bytes()) for name in ("predictions.csv", "history.csv")}
+        digests = {name: files.sha256(folder / name) for name in records.TABLES}
         runs[config.run_id] = store.load(folder), digests
     return runs
 
@@ -328,44 +268,14 @@ def _why(provenance):
     return "the notebook that computed it was altered"
 
 
-def _csv(table):
-    return table.to_csv(index=False, float_format="%.8f", lineterminator="\n")
-
-
-def _json(value, **options):
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, **options) + "\n"
-
-
-def _texts(study, runs):
-    """Return the text of each file but study.yaml."""
-    folds, environments, lines = {}, {}, ""
-    for config in study.configs:
-        folds.setdefault(_divided(config), set()).add(config.fold)
-    for name, (result, digests) in runs.items():
-        shared = {key: value for key, value in result.provenance.items() if key in SHARED}
-        own = {key: value for key, value in result.provenance.items() if key not in SHARED}
-        environment = _sha256(_json(shared).encode())[:12]
-        environments[environment] = shared
-        record = {"run": name, "config": result.config.record(), "metrics": result.metrics, "provenance": own}
-        lines += _json(record | {"environment": environment, "sha256": digests}, separators=(",", ":"))
-    common = {"environments": environments, "folds": {corpus: sorted(numbers) for corpus, numbers in folds.items()}}
-    tables = {
-        f"{kind}.csv": pd.concat({name: getattr(result, kind) for name, (result, _) in runs.items()}, names=["run"])
-        for kind in ("predictions", "history")
-    }
-    texts = {name: _csv(table.reset_index(level="run")) for name, table in tables.items()}
-    return {"runs.jsonl": lines, "common.json": _json(common, indent=1)} | texts
-
-
 def _write(study, source, runs, folder):
     """Write and check a hidden folder, then give it the name."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with files.staging(folder.parent, folder.name) as staging:
             if folder.exists():
-                files.copy(folder, staging, leave_out=(*FILES, store.SUMS))
-            data = {"study.yaml": source} | {name: text.encode() for name, text in _texts(study, runs).items()}
-            data[store.SUMS] = "".join(f"{_sha256(data[name])}  {name}\n" for name in FILES).encode()
+                files.copy(folder, staging, leave_out=archive.present(folder))
+            data = archive.contents({"study.yaml": source} | records.texts(study, runs), folder)
             if credit := corpora.attribution(_corpora(runs)):
                 data[ATTRIBUTION] = credit.encode()
             for name, content in data.items():

@@ -62,7 +62,7 @@ class Runner:
             encoding="utf-8",
         )  # fmt: skip
 
-    def run(self, config, folder, notebook=None):
+    def run(self, config, folder, notebook=None, keep_model=False):
         """Do one run.
 
         Parameters
@@ -72,6 +72,8 @@ class Runner:
             Where the run's folder is written, and ``run.ipynb``, if there is a notebook.
         notebook : str, optional
             The notebook to run by papermill, as JSON; without it `sermodules.runs.run` is called.
+        keep_model : bool
+            Whether the run's folder gets the model.
 
         Returns
         -------
@@ -85,7 +87,12 @@ class Runner:
         StudyError
             If the process, which imported the package anew, has other code than this one.
         """
-        order = {"config": config.to_dict(), "folder": str(folder), "notebook": notebook}
+        order = {
+            "config": config.to_dict(),
+            "folder": str(folder),
+            "notebook": notebook,
+            "keep_model": keep_model,
+        }
         try:
             if not self.greeted:
                 self._greet()
@@ -116,14 +123,14 @@ class Runner:
         self.process.wait()
 
 
-def do(config, folder, notebook=None):
+def do(config, folder, notebook=None, keep_model=False):
     """Do one run in this process; see `Runner.run`."""
     from papermill.exceptions import PapermillExecutionError
 
     from sermodules.models.backend import keras
 
     try:
-        _do(config, Path(folder), notebook)
+        _do(config, Path(folder), notebook, keep_model)
     except PapermillExecutionError as error:
         plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))  # without its colours
         return _failure(error.ename, str(error.evalue), plain)
@@ -141,20 +148,21 @@ def _failure(name, text, trace):
     return {"error": f"{name}: {text}", "traceback": trace, "machine": machine}
 
 
-def _do(config, folder, notebook):
+def _do(config, folder, notebook, keep_model):
     import papermill
 
-    from sermodules import runs
+    from sermodules import inference, runs
     from sermodules.study import notebook as engine
 
     with notebooks.executing(notebook):
         if notebook is None:
-            runs.run(config, folder, verbose=False)
+            runs.run(config, folder, verbose=False, keep=inference.keep if keep_model else None)
             return
         source = folder / "source.ipynb"
         source.write_text(notebook, encoding="utf-8")
+        more = {"out": str(folder)} | ({"keep_model": True} if keep_model else {})
         papermill.execute_notebook(
-            _literal(source), _literal(folder / "run.ipynb"), parameters=config.to_dict() | {"out": str(folder)},
+            _literal(source), _literal(folder / "run.ipynb"), parameters=config.to_dict() | more,
             progress_bar=False, log_output=False, kernel_name="python3", engine_name=engine.NAME,
         )  # fmt: skip
 
@@ -193,5 +201,6 @@ def main():
         from sermodules.study import notebook  # noqa: F401
 
         for order in orders:
-            answers.write(json.dumps(do(RunConfig(**order["config"]), order["folder"], order["notebook"])) + "\n")
+            config = RunConfig(**order.pop("config"))
+            answers.write(json.dumps(do(config, **order)) + "\n")
             answers.flush()

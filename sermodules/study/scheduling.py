@@ -31,10 +31,13 @@ class Pool:
         Equal for runs that train the same network: one worker does them in turn, and computes the training once.
     tell : callable
         Takes a line of text.
+    keep_model : bool
+        Whether the models of the runs are kept.
     """
 
-    def __init__(self, crew, notebook, demands, trainings, tell):
+    def __init__(self, crew, notebook, demands, trainings, tell, keep_model=False):
         self.crew, self.notebook, self.demands, self.tell = crew, notebook, demands, tell
+        self.more = {"keep_model": True} if keep_model else {}
         self.trainings, self.last = trainings, {}  # last: of each worker, the training that it has at hand
         self.probes, self.fit, self.refused = {}, set(), {}
         self.running = {}  # of each busy worker: its future and configuration
@@ -78,7 +81,10 @@ class Pool:
                     config = self._next(waiting, address)
                     waiting.remove(config)
                     attempts[config] += 1
-                    self.running[address] = self.crew.execute(address, config.to_dict(), self.notebook), config
+                    self.running[address] = (
+                        self.crew.execute(address, config.to_dict() | self.more, self.notebook),
+                        config,
+                    )
                 if idle:
                     yield None, {}
                 died = []

@@ -80,7 +80,7 @@ def execute(settings, driver, notebook=None):
     Parameters
     ----------
     settings : dict
-        A `RunConfig`.
+        A `RunConfig`, and perhaps ``keep_model``.
     driver : str
         Who wants it. A worker has a process of its own for each driver, so that one can stop its runs without the other's.
     notebook : str, optional
@@ -105,7 +105,7 @@ def do(settings, key, parent, notebook=None, watched=contextlib.nullcontext):
     Parameters
     ----------
     settings : dict
-        A `RunConfig`.
+        A `RunConfig`, and perhaps ``keep_model``.
     key : tuple of (str, str)
         The worker, and for whom it works.
     parent : path
@@ -122,11 +122,12 @@ def do(settings, key, parent, notebook=None, watched=contextlib.nullcontext):
         ``traceback``; the files are then ``run.ipynb`` at most. Else one of: ``died``, its process; ``unfit``, why this machine
         can do no run; ``ends``, why the study cannot go on.
     """
-    began, config = time.perf_counter(), RunConfig(**settings)
+    began, keep_model = time.perf_counter(), settings.get("keep_model", False)
+    config = RunConfig(**{name: value for name, value in settings.items() if name != "keep_model"})
     try:
         runner = _runner(key, config.threads)
         with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder, watched(runner):
-            answer = runner.run(config, folder, notebook)
+            answer = runner.run(config, folder, notebook, keep_model)
             files = _files(Path(folder), config)
     except RunnerDied:
         stop(*key)

@@ -25,19 +25,21 @@ class _Shares(Method):
     """
 
     @classmethod
-    def prepare(cls, config, table=None):
+    def prepare(cls, config, table=None, fold=None):
         """Make the parts of a fold; see `Method.prepare`. There are no inputs, and a row an utterance.
 
         The audio is checked all the same, so that these models accept the corpora that the others accept.
         """
-        table, fold, classes, tables = split(config, table)
+        table, fold, classes, tables = split(config, table, fold)
         audio.check(table)
+        parts = (cls.part(config, tables[name], classes) for name in PARTS)
+        return FoldData(fold, classes, *parts, corpora.digest(table))
 
-        def part(name):
-            rows = whole_utterances(tables[name])
-            return Part(tables[name], rows, {}, class_indices(rows, classes))
-
-        return FoldData(fold, classes, *map(part, PARTS), corpora.digest(table))
+    @classmethod
+    def part(cls, config, table, classes, standardiser=None):
+        """Make a part of recordings, which nobody listens to; see `Method.part`."""
+        rows = whole_utterances(table)
+        return Part(table, rows, {}, class_indices(rows, classes))
 
     def fit(self, data, config, verbose=True, previous=None):
         """Count the classes of the training utterances."""
@@ -47,6 +49,14 @@ class _Shares(Method):
             shares = zip(data.classes, self.shares, strict=True)
             print("training utterances: " + ", ".join(f"{100 * share:.1f} % {name}" for name, share in shares))
         return without_epochs(self, data, config, began)
+
+    def learned(self):
+        """Return the counts; see `Method.learned`."""
+        return {"counts": self.counts}
+
+    def restore(self, arrays):
+        """Take back what `learned` returned."""
+        self.counts = arrays["counts"]
 
     @property
     def shares(self):

@@ -252,31 +252,35 @@ class CnnLstmVtlp(NetworkMethod):
         self.network, self.standardiser = _network(config, classes), None
 
     @classmethod
-    def prepare(cls, config, table=None):
+    def prepare(cls, config, table=None, fold=None):
         """Make the parts of a fold; see `Method.prepare`.
 
         The inputs are ``spectrogram`` (n, 300, 179), log-power before warp and standardising, and ``mask`` (n, 300), true
         for real frames. The statistics of the training part are ``standardiser``, of shape (160,) each.
         """
-        table, fold, classes, tables = split(config, table)
+        table, fold, classes, tables = split(config, table, fold)
         spectrograms = extract(table)
-        frames = {utterance: len(x) for utterance, x in spectrograms.items()}
-
-        def part(name):
-            rows = segments.cut(tables[name], frames)
-            x = np.zeros((len(rows), segments.FRAMES, KEPT), np.float32)
-            for target, row in zip(x, rows.itertuples(), strict=True):
-                target[: row.frames] = spectrograms[row.utterance][row.start : row.start + row.frames]
-            inputs = {"spectrogram": x, "mask": segments.masks(rows)}
-            return Part(tables[name], rows, inputs, class_indices(rows, classes))
-
+        parts = (_part(tables[name], spectrograms, classes) for name in PARTS)
         standardiser = _statistics(spectrograms[utterance] for utterance in tables["train"]["utterance"])
-        return FoldData(fold, classes, *map(part, PARTS), corpora.digest(table), standardiser)
+        return FoldData(fold, classes, *parts, corpora.digest(table), standardiser)
+
+    @classmethod
+    def part(cls, config, table, classes, standardiser=None):
+        """Make a part of recordings; see `Method.part`. Each is standardised when it is predicted."""
+        return _part(table, extract(table), classes)
 
     def fit(self, data, config, verbose=True, previous=None):
         """Train the network and leave it with the weights of its best epoch; see `NetworkMethod.fit`."""
         self.standardiser = data.standardiser
         return super().fit(data, config, verbose, previous)
+
+    def learned(self):
+        """Return the statistics of the bins; see `Method.learned`."""
+        return {"mean": self.standardiser.mean, "sd": self.standardiser.sd}
+
+    def restore(self, arrays):
+        """Take back what `learned` returned."""
+        self.standardiser = segments.Standardiser(arrays["mean"], arrays["sd"])
 
     def minibatches(self, data, config):
         """Give the oversampled segments of each epoch, each with a warp of its own."""
@@ -295,6 +299,16 @@ class CnnLstmVtlp(NetworkMethod):
             return _inputs(part, rows, np.full(len(rows), alpha), self.standardiser)
 
         return in_batches(self.network, part, inputs, _BATCH)
+
+
+def _part(table, spectrograms, classes):
+    """Gather the spectrograms of the segments of some utterances."""
+    rows = segments.cut(table, {utterance: len(spectrograms[utterance]) for utterance in table["utterance"]})
+    x = np.zeros((len(rows), segments.FRAMES, KEPT), np.float32)
+    for target, row in zip(x, rows.itertuples(), strict=True):
+        target[: row.frames] = spectrograms[row.utterance][row.start : row.start + row.frames]
+    inputs = {"spectrogram": x, "mask": segments.masks(rows)}
+    return Part(table, rows, inputs, class_indices(rows, classes))
 
 
 def _network(config, classes):

@@ -10,6 +10,7 @@ from scipy.special import expit, softmax
 from sermodules import corpora
 from sermodules.features.frames import FEATURES, LOG_ENERGY, extract
 from sermodules.folds.parts import PARTS, FoldData, Part, class_indices, split, whole_utterances
+from sermodules.models import estimators
 from sermodules.models.backend import keras
 from sermodules.models.epochs import NetworkMethod
 
@@ -26,6 +27,7 @@ THRESHOLD = 0.2
 ELM_UNITS = 120
 #: Windows in a minibatch.
 MINIBATCH = 128
+_ELM = ("weights", "biases", "output_weights")
 
 
 def loudest_windows(frames):
@@ -211,23 +213,21 @@ class DnnElm(NetworkMethod):
         self.elm = ExtremeLearningMachine(4 * classes, ELM_UNITS, classes, (config.seed, 1))
 
     @classmethod
-    def prepare(cls, config, table=None):
+    def prepare(cls, config, table=None, fold=None):
         """Make the parts of a fold; see `Method.prepare`. There is a row an utterance.
 
         Each part has one input, ``windows``: an array of n objects, one an utterance, each the utterance's loudest windows as
         float32 of shape (windows, 25, 30), not standardised.
         """
-        table, fold, classes, tables = split(config, table)
+        table, fold, classes, tables = split(config, table, fold)
         frames = extract(table)
+        parts = (_part(tables[name], frames, classes) for name in PARTS)
+        return FoldData(fold, classes, *parts, corpora.digest(table))
 
-        def part(name):
-            rows = whole_utterances(tables[name])
-            windows = np.empty(len(rows), dtype=object)
-            for row, utterance in enumerate(rows["utterance"]):
-                windows[row] = loudest_windows(frames[utterance])
-            return Part(tables[name], rows, {"windows": windows}, class_indices(rows, classes))
-
-        return FoldData(fold, classes, *map(part, PARTS), corpora.digest(table))
+    @classmethod
+    def part(cls, config, table, classes, standardiser=None):
+        """Make a part of recordings; see `Method.part`."""
+        return _part(table, extract(table), classes)
 
     def fit(self, data, config, verbose=True, previous=None):
         """Train the DNN epoch by epoch, the ELM after each, and keep the epoch with the best validation UAR."""
@@ -264,6 +264,17 @@ class DnnElm(NetworkMethod):
         self.network.set_weights(weights[:-1])
         self.elm.output_weights = weights[-1]
 
+    def learned(self):
+        """Return the statistics of the frames, and the ELM; see `Method.learned`."""
+        elm = {f"elm.{name}": getattr(self.elm, name) for name in _ELM}
+        return estimators.learned(self.scaler, "scaler") | elm
+
+    def restore(self, arrays):
+        """Take back what `learned` returned."""
+        estimators.restore(self.scaler, "scaler", arrays)
+        for name in _ELM:
+            setattr(self.elm, name, arrays[f"elm.{name}"])
+
     def parameters(self):
         """List the steps: the DNN's layers, the utterance features, and the ELM, whose hidden layer is random, not learned."""
         rows = [(layer.name, f"({layer.units},)", layer.count_params()) for layer in self.network.layers]
@@ -285,3 +296,12 @@ class DnnElm(NetworkMethod):
         outputs = self.network.predict(inputs, batch_size=_PREDICTED, verbose=0)
         posteriors = softmax(outputs.astype(np.float64), axis=1)
         return np.array([utterance_features(rows) for rows in np.split(posteriors, np.cumsum(counts)[:-1])])
+
+
+def _part(table, frames, classes):
+    """Gather the loudest windows of some utterances."""
+    rows = whole_utterances(table)
+    windows = np.empty(len(rows), dtype=object)
+    for row, utterance in enumerate(rows["utterance"]):
+        windows[row] = loudest_windows(frames[utterance])
+    return Part(table, rows, {"windows": windows}, class_indices(rows, classes))

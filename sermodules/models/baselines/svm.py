@@ -9,6 +9,7 @@ from sermodules import corpora
 from sermodules.errors import TrainingError
 from sermodules.features.functionals import FEATURE_SETS, functionals, opensmile_version
 from sermodules.folds.parts import PARTS, FoldData, Part, class_indices, split, whole_utterances
+from sermodules.models import estimators
 from sermodules.models.method import Method, without_epochs
 
 #: Logit of a class without training utterances. The class that is predicted has a logit of 0 at least.
@@ -63,24 +64,27 @@ class _FunctionalsSvm(Method):
     feature_set, cost = None, None
 
     @classmethod
-    def prepare(cls, config, table=None):
+    def prepare(cls, config, table=None, fold=None):
         """Make the parts of a fold; see `Method.prepare`.
 
         The input is ``functionals`` (utterances, 6373 or 88) float32, not standardised yet, but with ``standardise="speaker"``
         (see `by_speaker`); there is a row an utterance. The notes hold ``opensmile_version``.
         """
-        table, fold, classes, tables = split(config, table)
-        values = functionals(table, cls.feature_set)
-        if config.standardise == "speaker":
-            values = by_speaker(values, table["speaker"])
-
-        def part(name):
-            rows = whole_utterances(tables[name])
-            inputs = {"functionals": values.loc[rows["utterance"]].to_numpy()}
-            return Part(tables[name], rows, inputs, class_indices(rows, classes))
-
+        table, fold, classes, tables = split(config, table, fold)
+        values = cls._values(config, table)
+        parts = (_part(tables[name], values, classes) for name in PARTS)
         notes = {"opensmile_version": opensmile_version()}
-        return FoldData(fold, classes, *map(part, PARTS), corpora.digest(table), notes=notes)
+        return FoldData(fold, classes, *parts, corpora.digest(table), notes=notes)
+
+    @classmethod
+    def part(cls, config, table, classes, standardiser=None):
+        """Make a part of recordings; see `Method.part`."""
+        return _part(table, cls._values(config, table), classes)
+
+    @classmethod
+    def _values(cls, config, table):
+        values = functionals(table, cls.feature_set)
+        return by_speaker(values, table["speaker"]) if config.standardise == "speaker" else values
 
     def fit(self, data, config, verbose=True, previous=None):
         """Standardise by the training utterances, unless each speaker was by their own, and separate each pair of classes.
@@ -90,18 +94,13 @@ class _FunctionalsSvm(Method):
         TrainingError
             If the training speakers have one class only.
         """
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-        from sklearn.svm import SVC
-
         began = time.perf_counter()
         if len(present := np.unique(data.train.labels)) < 2:
             raise TrainingError(
                 f"the training speakers of fold {data.fold.number} have only {data.classes[present[0]]} utterances:"
                 " a support vector machine needs two classes. Use a corpus in which they have more."
             )
-        scalers = [] if config.standardise == "speaker" else [StandardScaler()]
-        self.machine = make_pipeline(*scalers, SVC(kernel="linear", C=self.cost, class_weight="balanced"))
+        self.machine = self._machine(config)
         self.machine.fit(_float64(data.train), data.train.labels)
         fitted = without_epochs(self, data, config, began)
         if verbose:
@@ -113,6 +112,29 @@ class _FunctionalsSvm(Method):
             count = len(self.machine[-1].support_)
             print(f"{count} support vectors of {len(data.train.labels)} training utterances{seen}")
         return fitted
+
+    def _machine(self, config):
+        """Make the steps, not fitted."""
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.svm import SVC
+
+        scalers = [] if config.standardise == "speaker" else [StandardScaler()]
+        return make_pipeline(*scalers, SVC(kernel="linear", C=self.cost, class_weight="balanced"))
+
+    def learned(self):
+        """Return what each step has learned; see `Method.learned`."""
+        return {
+            name: array
+            for step, estimator in self.machine.steps
+            for name, array in estimators.learned(estimator, step).items()
+        }
+
+    def restore(self, arrays):
+        """Take back what `learned` returned."""
+        self.machine = self._machine(self.config)
+        for step, estimator in self.machine.steps:
+            estimators.restore(estimator, step, arrays)
 
     def logits(self, part):
         """Return the decision values of each utterance, shape (n, classes); see `SvmCompare`."""
@@ -138,6 +160,13 @@ class _FunctionalsSvm(Method):
         return pd.DataFrame(
             [("linear function a pair of classes", f"({pairs},)", count)], columns=["layer", "output", "parameters"]
         )
+
+
+def _part(table, values, classes):
+    """Gather the functionals of some utterances."""
+    rows = whole_utterances(table)
+    inputs = {"functionals": values.loc[rows["utterance"]].to_numpy()}
+    return Part(table, rows, inputs, class_indices(rows, classes))
 
 
 def _float64(part):
