@@ -11,7 +11,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-
 from test_book import BOOK, HTML, ROOT, browser, pages, wait  # noqa: F401  fixtures of the built book
 
 CHAPTERS = sorted(path.name for path in BOOK.glob("*.ipynb"))
