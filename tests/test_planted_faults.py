@@ -32,6 +32,7 @@ class Fault(NamedTuple):
     chapter: str
     cell: str
     assertion: str
+    seed: int = 1  # of a chapter that trains
 
 
 FAULTS = [
@@ -115,6 +116,7 @@ FAULTS = [
         "one_fold",
         "solution-4",
         'assert np.isclose(uar_again, curve.loc[fitted.best_epoch, "val_uar"])',
+        seed=5,  # its best epoch is the fourth of six, by eleven points: with seed 1 it may be the last, and no fault is seen
     ),
     Fault(
         "segments-pooled-by-the-mean",
@@ -164,7 +166,7 @@ FAULTS = [
 ]
 
 
-def copy(folder, chapter):
+def copy(folder, chapter, seed=1):
     """Copy the package and a chapter. A new first cell makes sure that the chapter imports the copy of the package."""
     shutil.copytree(ROOT / "sermodules", folder / "sermodules", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "_toc.yml"):
@@ -173,6 +175,11 @@ def copy(folder, chapter):
     notebook = nbformat.read(ROOT / "book" / f"{chapter}.ipynb", as_version=4)
     check = f"import sermodules\n\nassert sermodules.__file__ == {str(folder / 'sermodules' / '__init__.py')!r}"
     notebook.cells.insert(0, nbformat.v4.new_code_cell(check, id="imports-the-copy"))
+    if seed != 1:
+        (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+        plain = cell.source
+        cell.source = plain.replace("\nseed = 1\n", f"\nseed = {seed}\n")
+        assert cell.source != plain
     nbformat.write(notebook, folder / "book" / f"{chapter}.ipynb")
 
 
@@ -212,7 +219,7 @@ def failure(folder, chapter, report):
 
 
 def with_fault(folder, fault):
-    copy(folder, fault.chapter)
+    copy(folder, fault.chapter, fault.seed)
     plant(folder / "sermodules" / fault.file, fault.right, fault.wrong)
     code, report = run(folder, fault.chapter)
     assert code == 1, f"no cell failed, or pytest itself did (exit code {code}):\n{report}"
