@@ -86,14 +86,17 @@ study: $(READY)
 # Tests that start processes of their own and watch the clock, or keep both cores busy by themselves.
 ALONE = tests/test_engine.py tests/test_planted_faults.py tests/test_player.py
 
+# Tests of the built book.
+BUILT = tests/test_book.py tests/test_jupyterlab.py
+
 test: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE) tests/test_book.py)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE) $(BUILT))
 	$(BIN)/python -m pytest $(ALONE)
 	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=300 book
 	@$(MAKE) --no-print-directory epub
-	$(BIN)/python -m pytest tests/test_book.py
+	$(BIN)/python -m pytest $(BUILT)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
