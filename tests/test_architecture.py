@@ -29,6 +29,7 @@ ROOMS = [
     "folds",
     "models",
     "runs",
+    "doctor",
     "study",
     "plots",
     "evidence",

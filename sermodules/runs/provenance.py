@@ -18,6 +18,7 @@ from pathlib import Path
 
 import joblib
 
+from sermodules.config import backends
 from sermodules.paths import code_digest, project_root, sources
 from sermodules.runs import variables
 
@@ -35,11 +36,8 @@ PACKAGES = (
     "pandas",
 )
 
-#: The packages of a backend.
-BACKENDS = {"jax": ("jax", "jaxlib")}
-
-#: The rooms that compute nothing of a run: they hand out runs, and look at their results.
-LOOKING_ON = ("study", "plots", "evidence", "__main__")
+#: The rooms that compute nothing of a run: they look at the place, hand out runs, and look at their results.
+LOOKING_ON = ("doctor", "study", "plots", "evidence", "__main__")
 
 
 def git(*arguments):
@@ -132,7 +130,7 @@ def _version(package):
 def _computing(packages, keras=None):
     """Return the facts of a record that are compared: of the Keras that is given, else of one that a new process imports."""
     backend = keras.backend.backend() if keras else os.environ["KERAS_BACKEND"]  # which this package sets
-    names = ["sermodules", *BACKENDS.get(backend, (backend,)), *PACKAGES, *packages]
+    names = ["sermodules", *backends.BACKENDS.get(backend, (backend,)), *PACKAGES, *packages]
     versions = {name: version for name in names if (version := _version(name))}
     return {
         "computes": digest(),
