@@ -205,7 +205,7 @@ def refusal(error):
     while not _visible(place) and place != place.parent:
         place = place.parent
     what = f"{error.filename}: {error.strerror or error}"
-    return f"{what} ({place} belongs to {_owner(place)}; `chmod -R g+rwX` by them lets their group in)"
+    return f"{what} ({place} belongs to {owner(place)}; `chmod -R g+rwX` by them lets their group in)"
 
 
 def _visible(place):
@@ -216,7 +216,7 @@ def _visible(place):
     return True
 
 
-def _owner(place):
+def owner(place):
     """Return the name of a file's owner, or the number where the system knows no name."""
     try:
         return place.owner()

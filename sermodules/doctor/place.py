@@ -49,8 +49,7 @@ def writable(name, folder, todo, stops=False):
         free = shutil.disk_usage(place).free
     except OSError as error:
         why = error.strerror or type(error).__name__
-        error.filename = str(place)
-        return Finding(name, f"cannot be written ({why})", todo, stops, files.refusal(error))
+        return Finding(name, f"cannot be written ({why})", todo, stops, f"{place}, of {files.owner(place)}")
     text = f"{free / 1e9:.1f} GB free{_shared(place)}" + ("" if place == Path(folder) else ", to be made")
     return Finding(name, text, "make room" if free < LITTLE else "", private=str(folder))
 

@@ -41,11 +41,12 @@ LOOKING_ON = ("doctor", "study", "plots", "evidence", "__main__")
 
 
 def git(*arguments):
-    """Ask git about the checkout, whatever GIT_DIR and its like say; None if it does not know."""
+    """Ask git about the checkout, whatever GIT_DIR and its like say and whoever owns it; None if it does not know."""
+    root = str(project_root())
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
-            ["git", "-C", str(project_root()), *arguments],
+            ["git", "-c", f"safe.directory={root}", "-C", root, *arguments],
             env=own,
             capture_output=True,
             text=True,
