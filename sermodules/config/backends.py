@@ -24,7 +24,7 @@ def cannot_start(backend, error):
     Examples
     --------
     >>> from sermodules.config import backends
-    >>> backends.cannot_start("jax", "No module named 'jax'")[81:]
+    >>> backends.cannot_start("jax", "No module named 'jax'")[82:]
     "(No module named 'jax'): pip install jax, or unset KERAS_BACKEND for tensorflow"
     """
     cause = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else error

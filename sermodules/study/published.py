@@ -359,7 +359,7 @@ def _texts(study, runs):
 
 def _write(study, source, runs, folder):
     """Write and check a hidden folder, then give it the name."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder.parent)
     try:
         with files.staging(folder.parent, folder.name) as staging:
             if folder.exists():
@@ -376,6 +376,7 @@ def _write(study, source, runs, folder):
                 raise StoreError(
                     f"the study file does not give the runs of the study {study.name}; {folder} is as it was"
                 )
+            files.share_all(staging)
             if folder.exists():
                 folder.rename(_aside(folder))
             staging.rename(folder)
