@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import logging
 import os
 import stat
 import sys
@@ -137,6 +138,8 @@ def name_libraries(*libraries):
     """Tell libraries the folder of `libraries_root`, by their variables: before they are imported, also of child processes."""
     if (folder := libraries_root()) is not None:
         os.environ |= {LIBRARIES[library]: str(folder / library) for library in libraries}
+        if not (folder / "matplotlib").is_dir():  # it says that it lists the fonts, which takes some seconds, once
+            logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 
 def make_libraries():
