@@ -34,6 +34,15 @@ def rights(path):
     return oct(stat.S_IMODE(path.stat().st_mode))
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tones):
+    """Return the folder of a finished run."""
+    folder = tmp_path_factory.mktemp("finished")
+    plan = study.load(write(folder, tones))
+    assert not study.run(plan, folder / "runs", 1, notebooks=False, tell=lambda line: None)
+    return folder / "runs" / plan.configs[0].run_id
+
+
 @pytest.fixture
 def umask():
     """Set the umask for a test; give it back."""
@@ -186,14 +195,14 @@ def test_elsewhere_the_umask_decides(tmp_path, umask, mask, folder, file):
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
-def test_in_a_folder_of_a_group_everything_is_the_groups(tmp_path, tones, umask, mask):
+def test_in_a_folder_of_a_group_everything_is_the_groups(tmp_path, finished, umask, mask):
     """Runs, failures, runs that are set aside, locks, logs, reports, features."""
     out, cache = tmp_path / "runs", tmp_path / "cache"
     for folder in (out, cache):
         folder.mkdir()
         folder.chmod(0o2770)
     umask(mask)
-    store.save(store.load(_finished(tmp_path, tones, umask, mask)), out)
+    store.save(store.load(finished), out)
     files.make_folder(out / "failed")
     with files.whole_file(out / progress.STATE) as file:
         file.write(b"{}")
@@ -204,15 +213,6 @@ def test_in_a_folder_of_a_group_everything_is_the_groups(tmp_path, tones, umask,
         mode = path.stat().st_mode
         wanted = 0o060 | (0o010 | stat.S_ISGID if path.is_dir() else 0)
         assert mode & wanted == wanted, path
-
-
-def _finished(tmp_path, tones, umask, mask):
-    """Return the folder of a run that was done under an ordinary umask."""
-    umask(0o022)
-    plan = study.load(write(tmp_path, tones))
-    assert not study.run(plan, tmp_path / "first", 1, notebooks=False, tell=lambda line: None)
-    umask(mask)
-    return tmp_path / "first" / plan.configs[0].run_id
 
 
 def test_a_folder_for_everybody_is_no_groups(tmp_path, umask):
@@ -254,11 +254,9 @@ def test_what_may_not_be_read_is_one_sentence_with_file_and_owner(common, place)
     assert told.returncode == 1 and f"user {SOMEBODY}" in told.stderr and "--out" in told.stderr
 
 
-def test_a_file_that_may_not_be_read_is_not_missing(tmp_path, monkeypatch, tones):
+def test_a_file_that_may_not_be_read_is_not_missing(finished, monkeypatch):
     """Else the run would be done again."""
-    plan = study.load(write(tmp_path, tones))
-    assert not study.run(plan, tmp_path / "runs", 1, notebooks=False, tell=lambda line: None)
-    folder, whole = tmp_path / "runs" / plan.configs[0].run_id, Path.read_bytes
+    folder, whole = finished, Path.read_bytes
 
     def refused(path):
         if path.name == "predictions.csv":
