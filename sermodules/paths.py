@@ -112,8 +112,11 @@ def libraries_root():
         folder = cache_root() / "libraries" / name
         if _can_be_mine(folder):
             return folder
-    folder = Path(tempfile.gettempdir()) / f"sermodules-{name}"
-    return folder if _can_be_mine(folder) else None
+    with contextlib.suppress(OSError):  # there may be no folder for temporary files that can be used
+        folder = Path(tempfile.gettempdir()) / f"sermodules-{name}"
+        if _can_be_mine(folder):
+            return folder
+    return None
 
 
 def _user():

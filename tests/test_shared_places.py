@@ -152,6 +152,12 @@ def test_the_folder_of_libraries_is_ones_own(tmp_path, monkeypatch):
     assert paths.libraries_root() is None
     paths.make_libraries()  # nothing to make
 
+    def none():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(paths.tempfile, "gettempdir", none)
+    assert paths.libraries_root() is None
+
 
 def test_a_link_in_the_folder_for_temporary_files_is_not_followed(tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("")
