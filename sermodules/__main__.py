@@ -62,7 +62,17 @@ def corpora_group(ctx):
 
 @corpora_group.command()
 @click.argument("name")
-@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder to put it in; data/NAME unless given.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder to put it in; NAME in $SERMODULES_DATA or data/ unless given.",
+)
+)
 def get(name, folder):
     """Download an open corpus, check it and unpack it: emodb or ravdess. Of any other, say how to get it."""
     _begin(f"getting {name}")

@@ -84,6 +84,13 @@ def cache_root():
     return _expanded(value, "SERMODULES_CACHE").resolve() if value else project_root() / "data" / "cache"
 
 
+#: What to set where the project may only be read.
+PLACES = (
+    "Places of your own are set by three variables: SERMODULES_DATA (corpora), SERMODULES_CACHE (features) and SERMODULES_RUNS "
+    "(runs)."
+)
+
+
 def _expanded(value, name):
     """Return a variable's path with the home folder in place of ``~``."""
     try:

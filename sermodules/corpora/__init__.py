@@ -239,17 +239,10 @@ def make(name, folder=None):
                 (staging / name).rename(target)
     except OSError as error:
         raise CorpusError(
-            f"could not make the corpus {name} in {target}: {files.refusal(error)}. {PLACES} "
+            f"could not make the corpus {name} in {target}: {files.refusal(error)}. {paths.PLACES} "
             f"`sermodules corpora make {name} --to FOLDER` makes it anywhere."
         ) from error
     return target
-
-
-#: What to set where the project may only be read.
-PLACES = (
-    "Places of your own are set by three variables: SERMODULES_DATA (corpora), SERMODULES_CACHE (features) and SERMODULES_RUNS "
-    "(runs)."
-)
 
 
 def _place_to_make():
@@ -266,7 +259,7 @@ def get(name, folder=None):
     name : str
         A key of `CORPORA`.
     folder : path, optional
-        Where it is to lie; the project's ``data/<name>`` unless given.
+        Where it is to lie; unless given, as `make` has it.
 
     Returns
     -------
@@ -283,7 +276,7 @@ def get(name, folder=None):
     if corpus.fetch is None:
         fetched = [other.name for other in CORPORA.values() if other.fetch]
         raise ConfigError(f"{name} is not downloaded by program, as {' and '.join(fetched)} are. {corpus.get}")
-    return corpus.fetch(folder or paths.project_root() / "data" / name)
+    return corpus.fetch(folder or _look(corpus)[0] or _place_to_make() / name)
 
 
 def attribution(names):
