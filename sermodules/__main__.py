@@ -66,12 +66,7 @@ def corpora_group(ctx):
     "--to",
     "folder",
     type=click.Path(path_type=Path),
-@click.option(
-    "--to",
-    "folder",
-    type=click.Path(path_type=Path),
     help="Folder to put it in; NAME in $SERMODULES_DATA or data/ unless given.",
-)
 )
 def get(name, folder):
     """Download an open corpus, check it and unpack it: emodb or ravdess. Of any other, say how to get it."""
