@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from sermodules import files
 from sermodules.errors import SermodulesError
 
 
@@ -156,7 +157,7 @@ def make_libraries():
     """Make the folder of `libraries_root`, before a library does it and gives it other rights."""
     if (folder := libraries_root()) is not None:
         with contextlib.suppress(OSError):  # the library says so itself
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(folder.parent)
             folder.mkdir(mode=0o700, exist_ok=True)
 
 

@@ -244,6 +244,8 @@ def test_two_people_one_after_the_other(common, place):
         told = as_user(common, user, "study", "report", path, "--out", out, umask="077", **variables)
         assert told.returncode == 0, told.stderr
     assert {path.stat().st_gid for path in out.rglob("*")} == {GROUP}
+    libraries = {path.name.partition("-")[0]: path.stat().st_uid for path in (cache / "libraries").iterdir()}
+    assert libraries == {str(SOMEBODY): SOMEBODY, str(ELSE): ELSE}
 
 
 def test_what_may_not_be_read_is_one_sentence_with_file_and_owner(common, place):
