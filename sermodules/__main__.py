@@ -1,6 +1,8 @@
-"""The command line: ``sermodules corpora``, ``run``, ``train``, ``predict``, ``study``, ``claims``, ``parameters``."""
+"""The command line: ``sermodules`` with `doctor`, `corpora`, `run`, `train`, `predict`, `study`, `claims`, `parameters`."""
 
 import dataclasses
+import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from tabulate import tabulate
 
 from sermodules import __version__
 from sermodules.errors import SermodulesError
+from sermodules.files import refusal
 
 
 class _Group(click.Group):
@@ -20,7 +23,9 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except SermodulesError as error:
             click.echo(f"Error: {error}", err=True)
-            ctx.exit(1)
+        except PermissionError as error:
+            click.echo(f"Error: {refusal(error)}.", err=True)
+        ctx.exit(1)
 
 
 def _begin(text):
@@ -31,7 +36,11 @@ def _begin(text):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sermodules")
 def main():
-    """Speech emotion recognition after Bhushan, Fahad et al. (2022): corpora, studies and their reports."""
+    """Speech emotion recognition after Bhushan, Fahad et al. (2022): corpora, studies and their reports.
+
+    If something does not work: sermodules doctor.
+    """
+    os.environ["MPLBACKEND"] = "agg"  # figures go into files, whatever this shell says
 
 
 @main.group("corpora", invoke_without_command=True)
@@ -53,7 +62,12 @@ def corpora_group(ctx):
 
 @corpora_group.command()
 @click.argument("name")
-@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder to put it in; data/NAME unless given.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder to put it in; NAME in $SERMODULES_DATA or data/ unless given.",
+)
 def get(name, folder):
     """Download an open corpus, check it and unpack it: emodb or ravdess. Of any other, say how to get it."""
     _begin(f"getting {name}")
@@ -64,13 +78,23 @@ def get(name, folder):
 
 @corpora_group.command()
 @click.argument("name", type=click.Choice(["synthetic", "synthetic-gender-irrelevant", "synthetic-gender-decisive"]))
-def make(name):
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder to make it in; NAME in $SERMODULES_DATA or data/ unless given.",
+)
+def make(name, folder):
     """Make a synthetic corpus, if it is not there yet."""
     _begin(f"looking for {name}, or making it, which takes about a minute")
     from sermodules import corpora
+    from sermodules.paths import data_roots
 
-    table = corpora.load(name)
-    click.echo(f"{name} is in {corpora.find(name)}: {len(table)} utterances of {table['speaker'].nunique()} speakers")
+    place = corpora.make(name, folder)
+    table = corpora.load(name, place)
+    click.echo(f"{name} is in {place}: {len(table)} utterances of {table['speaker'].nunique()} speakers")
+    if place not in [root / name for root in data_roots()]:
+        click.echo(f"It is found there if the folder is called {name} and SERMODULES_DATA is {place.parent}")
 
 
 @corpora_group.command()
@@ -397,6 +421,18 @@ def _extent(folder):
     results, missing = published.contents(folder)
     text = f"{len(results):,} runs, {sum(len(result.predictions) for result in results):,} predictions"
     return text + (f"; {len(missing)} runs of the study are missing, such as {missing[0].run_id}" if missing else "")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON for a bug report: without paths and names.")
+def doctor(as_json):
+    """Say whether this place can do a study, and what to do if not. Nothing is trained, and no file is left."""
+    _begin("looking at this place")
+    from sermodules.doctor import examination
+
+    findings = examination.examine()
+    click.echo(json.dumps(examination.record(findings), indent=1) if as_json else examination.screen(findings))
+    sys.exit(any(finding.stops for finding in findings))
 
 
 @main.command("claims")

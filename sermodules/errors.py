@@ -25,6 +25,10 @@ class TrainingError(SermodulesError):
     """Training could not go on, for example because the loss was no longer a number."""
 
 
+class BackendError(SermodulesError):
+    """Keras cannot start; the message says which variable chooses its backend, and what to install."""
+
+
 class StoreError(SermodulesError):
     """A run's folder is incomplete, altered or cannot be written."""
 

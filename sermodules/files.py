@@ -1,12 +1,16 @@
-"""Files and folders that are there whole or not at all, and their digests."""
+"""Files and folders that are there whole or not at all, their digests, and who may read and write them."""
 
 import contextlib
 import errno
 import glob
 import hashlib
+import os
+import secrets
 import shutil
-import tempfile
+import stat
 from pathlib import Path
+
+from sermodules.errors import StoreError
 
 
 def sha256(path):
@@ -66,12 +70,13 @@ def staging(parent, name):
     Yields
     ------
     pathlib.Path
-        ``parent/.name.XXXXXXXX``, on the same disk as the name that it will get.
+        ``parent/.name.XXXXXXXX``, on the same disk as the name that it will get. Who may read it, the umask says, or the
+        group of the parent: see `share`.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
+    folder = Path(parent) / f".{name}.{secrets.token_hex(4)}"
+    folder.mkdir()
+    share(folder)
     try:
-        with contextlib.suppress(OSError):  # a disk that knows no rights, such as a share or a drive of Windows
-            folder.chmod(0o755)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -118,9 +123,111 @@ def whole_file(path, mode="wb", **options):
     """
     path = Path(path)
     hidden = path.with_name(f".{path.name}.new")
+    hidden.unlink(missing_ok=True)  # of a killed process, perhaps another person's
     try:
         with hidden.open(mode, **options) as file:
             yield file
+        share(hidden)
         hidden.replace(path)
     finally:
         hidden.unlink(missing_ok=True)
+
+
+def share(path):
+    """Let the group read and write a file or a folder that was just made, if it may write the folder in which that lies.
+
+    So people of one group can go on with each other's work, whatever their umask is. Elsewhere the umask decides. A folder
+    that everybody shares, such as ``/tmp``, is nobody's. What a disk refuses does not matter.
+
+    Parameters
+    ----------
+    path : path
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder).chmod(0o770)
+    ...     file = Path(folder, "mine")
+    ...     file.touch(0o600)
+    ...     share(file)
+    ...     oct(file.stat().st_mode)[-3:]
+    '660'
+    """
+    path = Path(path)
+    with contextlib.suppress(OSError):
+        parent, own = path.parent.stat(), path.stat()
+        everybodys = parent.st_mode & stat.S_ISVTX and parent.st_mode & stat.S_IWOTH
+        if everybodys or not parent.st_mode & stat.S_IWGRP:
+            return
+        if own.st_gid != parent.st_gid:
+            with contextlib.suppress(OSError):  # who is not in the group cannot give it anything
+                os.chown(path, -1, parent.st_gid)
+        rights = stat.S_IRGRP | stat.S_IWGRP
+        if path.is_dir():
+            rights |= stat.S_IXGRP | parent.st_mode & stat.S_ISGID
+        if own.st_mode & rights != rights:
+            path.chmod(stat.S_IMODE(own.st_mode) | rights)
+
+
+def share_all(folder):
+    """Do as `share` does with a folder that was just filled, and with all that is in it."""
+    share(folder)
+    for path in Path(folder).rglob("*"):
+        share(path)
+
+
+def make_folder(folder):
+    """Make a folder, and those above it that are not there, with the rights that `share` gives."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        share(folder)
+
+
+def refusal(error):
+    """Say in one sentence what the system did not let us read or write, and whose it is.
+
+    Parameters
+    ----------
+    error : OSError
+
+    Returns
+    -------
+    str
+        What the system says, if it is something else than a right that is missing, or names no file.
+    """
+    if not isinstance(error, PermissionError) or not isinstance(error.filename, (str, bytes, os.PathLike)):
+        return str(error)
+    place = Path(os.fsdecode(error.filename))
+    while not _visible(place) and place != place.parent:
+        place = place.parent
+    what = f"{error.filename}: {error.strerror or error}"
+    return f"{what} ({place} belongs to {owner(place)}; `chmod -R g+rwX` by them lets their group in)"
+
+
+def _visible(place):
+    try:
+        place.stat()
+    except OSError:
+        return False
+    return True
+
+
+def owner(place):
+    """Return the name of a file's owner, or the number where the system knows no name."""
+    try:
+        return place.owner()
+    except (KeyError, NotImplementedError):
+        return f"user {place.stat().st_uid}"
+
+
+@contextlib.contextmanager
+def refused_by_name():
+    """Turn a refusal of the system in this block into a `StoreError` that names the file and its owner."""
+    try:
+        yield
+    except PermissionError as error:
+        raise StoreError(f"{refusal(error)}.") from error

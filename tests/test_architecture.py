@@ -30,6 +30,7 @@ ROOMS = [
     "models",
     "runs",
     "inference",
+    "doctor",
     "study",
     "plots",
     "evidence",

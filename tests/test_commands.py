@@ -26,6 +26,7 @@ CALLS = {
     "study report": (STUDY,),
     "study publish": (STUDY,),
     "study verify": (ROOT / "results" / "precision",),
+    "doctor": (),
     "claims": (),
     "parameters": (),
 }

@@ -26,7 +26,7 @@ def append(path, text):
 def test_words_and_rooms_that_compute_nothing_change_no_identity(checkout):  # noqa: F811
     package = checkout / "sermodules"
     first = told(checkout, DIGEST)
-    for name in ("evidence/scores.py", "plots/figures.py", "study/progress.py", "__main__.py"):
+    for name in ("evidence/scores.py", "doctor/place.py", "plots/figures.py", "study/progress.py", "__main__.py"):
         append(package / name, "\nLATER = 1\n")
     text = (package / "folds" / "segments.py").read_text(encoding="utf-8")
     text = text.replace('"""', '"""Later. ', 1).replace("\n\n\n", "\n\n\n# a remark\n", 1).replace("\n", "\r\n")

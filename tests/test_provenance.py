@@ -84,13 +84,28 @@ def test_a_copy_in_another_repository_has_no_commit(checkout):
     assert json.loads(told(checkout, TOLD))[:2] == [mine, True]
 
 
+def test_the_commit_of_a_checkout_of_somebody_else_is_known(checkout):
+    """Git asks for a setting before it tells anything of such a folder: a teacher's, for example."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root can give a folder to somebody else")
+    git(checkout, "init", "-q", ".")
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-q", "-m", "the teacher's")
+    commit = git(checkout, "rev-parse", "HEAD")
+    for path in (checkout, *checkout.rglob("*")):
+        os.chown(path, 12345, 12345)
+    assert json.loads(told(checkout, TOLD))[:2] == [commit, False]
+
+
 def test_a_worker_computes_with_the_code_of_its_driver(checkout, tmp_path, monkeypatch):
     (tmp_path / "random.py").write_text("raise SystemExit('a file of the working folder')\n")
+    (tmp_path / "sermodules").mkdir()  # a second checkout
+    (tmp_path / "sermodules" / "__init__.py").write_text("raise SystemExit('another checkout')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", "")
     process = runner.Runner(2)
     try:
-        process._greet()
+        assert process.process.stdout.readline().strip() == runner.code_digest()
     finally:
         process.stop()
     monkeypatch.setattr(runner, "code_digest", lambda: "other")

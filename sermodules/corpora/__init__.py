@@ -7,6 +7,7 @@ corpus is a file here and a record in `CORPORA`.
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -98,7 +99,7 @@ def _synthetic(variant, title):
         title=title,
         licence="none needed: no person speaks in it",
         source="made on this machine by sermodules/corpora/synthetic.py",
-        get="It is made in the project's data/ at its first use, in about a minute.",
+        get="It is made at its first use, in about a minute: in $SERMODULES_DATA if it can be written, else in data/.",
         load=synthetic.load,
         recognise=iemocap.find_root,
         make=lambda folder: synthetic.make(folder, variant=variant),
@@ -140,7 +141,7 @@ def load(
 ):  # fmt: skip
     """Load the utterance table of a corpus.
 
-    A synthetic corpus that is found nowhere is made first, in the project's ``data/<name>``. What cannot be right is found
+    A synthetic corpus that is found nowhere is made first; see `make`. What cannot be right is found
     here, before anything is trained: see `sermodules.corpora.duplicates`.
 
     See chapter "The corpora, heard".
@@ -189,11 +190,68 @@ def load(
     if problems := [*_wrong_options(corpus, emotions, duplicates, options)]:
         raise ConfigError("\n".join(problems))
     to_make = corpus.make is not None and root is None and _look(corpus)[0] is None
-    place = _make(corpus) if to_make else find(name, root)
+    place = make(name) if to_make else find(name, root)
     given = {"emotions": emotions} | {option: options[option] for option in corpus.options}
     if name.startswith(TABLE):  # it knows the lines of its file, so it looks for equal recordings itself
         return validate(corpus.load(place, **given, duplicates=duplicates), name)
     return settle(validate(corpus.load(place, **given), name, corpus.columns), name, duplicates)
+
+
+def make(name, folder=None):
+    """Make a synthetic corpus, if it is not there: its folder appears only when it is complete.
+
+    Parameters
+    ----------
+    name : str
+        A key of `CORPORA`.
+    folder : path, optional
+        Where it is to lie. Unless given: where it is found already, else ``<name>`` in the first of
+        `sermodules.paths.data_roots` that can be written.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be written; the message says where else it can be made.
+    ConfigError
+        If the corpus is not made by program.
+    """
+    corpus = _corpus(name)
+    if corpus.make is None:
+        made = [other.name for other in CORPORA.values() if other.make]
+        raise ConfigError(f"{name} is not made by program, as {', '.join(made)} are. {corpus.get}")
+    if folder is None and (found := _look(corpus)[0]) is not None:
+        return found
+    target = Path(folder).expanduser().absolute() if folder is not None else _place_to_make() / name
+    try:
+        files.make_folder(target.parent)
+        with FileLock(target.parent / f".{target.name}.lock"):
+            files.share(target.parent / f".{target.name}.lock")
+            if target.is_dir() and any(target.iterdir()):
+                corpus.recognise(target)
+                return target  # another process made it while this one waited
+            files.remove_staging(target.parent, target.name)
+            with files.staging(target.parent, target.name) as staging:
+                corpus.make(staging / name)
+                files.share_all(staging)
+                if target.is_dir():
+                    target.rmdir()  # it is empty
+                (staging / name).rename(target)
+    except OSError as error:
+        raise CorpusError(
+            f"could not make the corpus {name} in {target}: {files.refusal(error)}. {paths.PLACES} "
+            f"`sermodules corpora make {name} --to FOLDER` makes it anywhere."
+        ) from error
+    return target
+
+
+def _place_to_make():
+    """Return the first folder of corpora that can be written, else the first."""
+    roots = paths.data_roots()
+    return next((root for root in roots if os.access(paths.existing(root), os.W_OK | os.X_OK)), roots[0])
 
 
 def get(name, folder=None):
@@ -204,7 +262,7 @@ def get(name, folder=None):
     name : str
         A key of `CORPORA`.
     folder : path, optional
-        Where it is to lie; the project's ``data/<name>`` unless given.
+        Where it is to lie; unless given, as `make` has it.
 
     Returns
     -------
@@ -221,7 +279,7 @@ def get(name, folder=None):
     if corpus.fetch is None:
         fetched = [other.name for other in CORPORA.values() if other.fetch]
         raise ConfigError(f"{name} is not downloaded by program, as {' and '.join(fetched)} are. {corpus.get}")
-    return corpus.fetch(folder or paths.project_root() / "data" / name)
+    return corpus.fetch(folder or _look(corpus)[0] or _place_to_make() / name)
 
 
 def attribution(names):
@@ -510,24 +568,6 @@ def _recognised(corpus, place):
     except CorpusError as error:
         return {"found": None, "problem": str(error)}
     return {"found": place, "problem": None}
-
-
-def _make(corpus):
-    """Make a synthetic corpus in the project's data folder: its folder appears only when it is complete."""
-    data = paths.project_root() / "data"
-    target = data / corpus.name
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        with FileLock(data / f".{corpus.name}.lock"):
-            if target.is_dir() and any(target.iterdir()):
-                return target  # another process made it while this one waited
-            files.remove_staging(data, corpus.name)
-            with files.staging(data, corpus.name) as staging:
-                corpus.make(staging / corpus.name)
-                (staging / corpus.name).rename(target)
-    except OSError as error:
-        raise CorpusError(f"could not make the corpus {corpus.name} in {target}: {error}") from error
-    return target
 
 
 def _parts(recording):

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 import soxr
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
 from sermodules import files
@@ -251,7 +251,7 @@ def check(paths, workers=None):
         If any file cannot be used. The message names every one with the reason (see `read`).
     """
     names = list(dict.fromkeys(recordings(paths) if isinstance(paths, pd.DataFrame) else paths))
-    jobs = Parallel(n_jobs=workers or os.cpu_count(), prefer="threads", return_as="generator")
+    jobs = Parallel(n_jobs=workers or cpu_count(), prefer="threads", return_as="generator")
     reasons = tqdm(
         jobs(delayed(_complaint)(name) for name in names),
         total=len(names), desc="checking audio", unit="file", file=sys.stdout, disable=not sys.stdout.isatty(),

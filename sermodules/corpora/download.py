@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from sermodules import files, paths
 from sermodules.corpora.released import FOUR, listed
 from sermodules.errors import CorpusError
 
@@ -108,7 +109,7 @@ def get(archive, folder, *, url=None, known_hash=None, progress=True):
     try:
         if _is_there(archive, folder):
             return folder
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder.parent)
         lock = FileLock(folder.parent / f".{folder.name}.lock")
         try:
             lock.acquire(timeout=0)
@@ -122,7 +123,9 @@ def get(archive, folder, *, url=None, known_hash=None, progress=True):
         finally:
             lock.release()
     except OSError as error:
-        raise CorpusError(f"could not write {folder}: {error}. Mend that or name another folder.") from error
+        raise CorpusError(
+            f"could not write {folder}: {files.refusal(error)}. Mend that or name another folder with --to. {paths.PLACES}"
+        ) from error
     print(f"{archive.title} is ready in {folder}.")
     return folder
 

@@ -82,9 +82,10 @@ def _remembered(memo):
 
 def _remember(memo, content):
     try:
-        memo.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(memo.parent)
         with files.staging(memo.parent, memo.stem) as folder:
             (folder / memo.name).write_text(json.dumps(content), encoding="utf-8")
+            files.share_all(folder)
             (folder / memo.name).replace(memo)  # several processes may do so at once
     except OSError:
         pass

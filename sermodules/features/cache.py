@@ -91,8 +91,9 @@ def kept(folder, key, read, write):
     if found is not None:
         return found
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
         with FileLock(folder / f"{key}.lock"):
+            files.share(folder / f"{key}.lock")
             found, damage = read()
             if found is not None:
                 return found  # another process wrote it while this one waited
@@ -101,7 +102,7 @@ def kept(folder, key, read, write):
             write()
     except OSError as error:
         raise StoreError(
-            f"cannot write the feature cache {folder}: {error}."
+            f"cannot write the feature cache {folder}: {files.refusal(error)}."
             " Set the environment variable SERMODULES_CACHE to a folder that can be written and has room."
         ) from error
     found, damage = read()

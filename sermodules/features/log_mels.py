@@ -118,6 +118,7 @@ def _kept(table, settings, key, corpus_digest, cache, workers):
         files.remove_staging(root, key)
         with files.staging(root, key) as staging:
             _write(staging, table, settings, workers)
+            files.share_all(staging)
             staging.rename(folder)
 
     return _cache.kept(root, key, lambda: _open(folder, utterances, corpus_digest), write)

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from sermodules import paths
 from sermodules.corpora.audio import SAMPLE_RATE
 from sermodules.errors import AudioError, ConfigError
 
@@ -228,6 +229,7 @@ def mel_filters(frontend="htk"):
     ((40, 257), [2, 32])
     """
     check_settings(frontend=frontend)
+    paths.make_libraries()
     # imported at use: librosa's filters take more than a second to import, and cached features do not need them
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # in a notebook tqdm.auto, which librosa imports, asks for widgets

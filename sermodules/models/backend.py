@@ -12,8 +12,8 @@ import contextlib
 import os
 import sys
 
-from sermodules.config import RunConfig
-from sermodules.errors import TrainingError
+from sermodules.config import RunConfig, backends
+from sermodules.errors import BackendError, TrainingError
 
 
 @contextlib.contextmanager
@@ -51,8 +51,11 @@ def _settings_hidden():
         os.environ.update(kept)
 
 
-with _stderr_dropped(), _settings_hidden():
-    import keras
+try:
+    with _stderr_dropped(), _settings_hidden():
+        import keras
+except Exception as error:
+    raise BackendError(backends.cannot_start(os.environ["KERAS_BACKEND"], error)) from error
 
 
 def _use_defaults():

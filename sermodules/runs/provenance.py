@@ -18,6 +18,7 @@ from pathlib import Path
 
 import joblib
 
+from sermodules.config import backends
 from sermodules.paths import code_digest, project_root, sources
 from sermodules.runs import variables
 
@@ -35,19 +36,17 @@ PACKAGES = (
     "pandas",
 )
 
-#: The packages of a backend.
-BACKENDS = {"jax": ("jax", "jaxlib")}
-
-#: The rooms that compute nothing of a run: they hand out runs, keep their models, and look at their results.
-LOOKING_ON = ("inference", "study", "plots", "evidence", "__main__")
+#: The rooms that compute nothing of a run: they keep its model, look at the place, hand out runs, and look at their results.
+LOOKING_ON = ("inference", "doctor", "study", "plots", "evidence", "__main__")
 
 
 def git(*arguments):
-    """Ask git about the checkout, whatever GIT_DIR and its like say; None if it does not know."""
+    """Ask git about the checkout, whatever GIT_DIR and its like say and whoever owns it; None if it does not know."""
+    root = str(project_root())
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
-            ["git", "-C", str(project_root()), *arguments],
+            ["git", "-c", f"safe.directory={root}", "-C", root, *arguments],
             env=own,
             capture_output=True,
             text=True,
@@ -132,7 +131,7 @@ def _version(package):
 def _computing(packages, keras=None):
     """Return the facts of a record that are compared: of the Keras that is given, else of one that a new process imports."""
     backend = keras.backend.backend() if keras else os.environ["KERAS_BACKEND"]  # which this package sets
-    names = ["sermodules", *BACKENDS.get(backend, (backend,)), *PACKAGES, *packages]
+    names = ["sermodules", *backends.BACKENDS.get(backend, (backend,)), *PACKAGES, *packages]
     versions = {name: version for name in names if (version := _version(name))}
     return {
         "computes": digest(),

@@ -154,17 +154,21 @@ def _publish(fill, run_id, out, needed=FILES):
     """Let `fill` write a run's files into a hidden folder, add the digests, and give it the run's name."""
     out = Path(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        files.make_folder(out)
     except OSError as error:
-        raise StoreError(f"cannot write runs to {out}: {error}. Pass another folder as `out`.") from error
+        raise StoreError(
+            f"cannot write runs to {out}: {files.refusal(error)}. Pass another folder as `out`."
+        ) from error
     try:
         with files.staging(out, run_id) as staging:
             fill(staging)
             _write_sums(staging)
+            files.share_all(staging)
             return _name(staging, run_id, out, needed)
     except OSError as error:
         raise StoreError(
-            f"could not write the run to {out}: {error}. Nothing was left under its name. Pass another folder as `out`."
+            f"could not write the run to {out}: {files.refusal(error)}. Nothing was left under its name. "
+            "Pass another folder as `out`."
         ) from error
 
 
@@ -247,6 +251,11 @@ def verify(folder):
     -------
     list of str
         One line a problem; empty if every file is there and has the digest that ``SHA256SUMS`` gives.
+
+    Raises
+    ------
+    StoreError
+        If a file is there and may not be read; the message names it and its owner.
     """
     return _read(Path(folder))[0]
 
@@ -287,8 +296,11 @@ def load_model(folder):
 
 def _read(folder, needed=FILES):
     """Return what is wrong with a run's folder, and the bytes of those of its files that are there, but for the notebook."""
-    if not (folder / SUMS).is_file():
-        return [f"{folder.name}: no {SUMS}, so the run was never completed"], {}
+    with files.refused_by_name():
+        try:
+            (folder / SUMS).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return [f"{folder.name}: no {SUMS}, so the run was never completed"], {}
     listed, contents = _listed(folder), {}
     problems = [f"{folder.name}: {SUMS} does not list {name}" for name in needed if name not in listed]
     for name, digest in listed.items():
@@ -311,14 +323,16 @@ def notes(folder):
 
 def _listed(folder):
     """Return the digests of a run's ``SHA256SUMS`` by name."""
-    lines = (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    with files.refused_by_name():
+        lines = (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def _content(folder, name, digest):
     """Return the bytes of a file of a run, None if it is missing, and what is wrong with it."""
     try:
-        content = (folder / name).read_bytes()
+        with files.refused_by_name():
+            content = (folder / name).read_bytes()
     except OSError:
         return None, [f"{folder.name}: {name} is missing"]
     altered = hashlib.sha256(content).hexdigest() != digest
@@ -327,7 +341,8 @@ def _content(folder, name, digest):
 
 def is_done(folder):
     """Tell whether the run in this folder is complete and unaltered."""
-    return Path(folder).is_dir() and not verify(folder)
+    with files.refused_by_name():
+        return Path(folder).is_dir() and not verify(folder)
 
 
 def untouched(folder):

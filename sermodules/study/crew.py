@@ -15,6 +15,7 @@ from concurrent import futures
 from contextlib import contextmanager
 from pathlib import Path
 
+from sermodules import files
 from sermodules.errors import StoreError, StudyError
 from sermodules.study import worker
 
@@ -43,10 +44,10 @@ class Machine:
         self._driver = uuid.uuid4().hex
         shutil.rmtree(folder, ignore_errors=True)
         try:
-            folder.mkdir()
+            files.make_folder(folder)
         except OSError as error:
             raise StoreError(
-                f"cannot write runs to {folder.parent}: {error}. Choose another folder with --out."
+                f"cannot write runs to {folder.parent}: {files.refusal(error)}. Choose another folder with --out."
             ) from error
 
     def there(self):

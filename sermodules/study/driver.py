@@ -1,15 +1,15 @@
 """A study: the missing runs of a grid, done by as many processes as asked for."""
 
 import json
-import os
 import shutil
 import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sermodules import corpora, features
+from sermodules import corpora, features, files
 from sermodules.config import METHODS, require, words
+from sermodules.doctor import computing, examination
 from sermodules.errors import SermodulesError, StoreError, StudyError
 from sermodules.folds import protocol
 from sermodules.paths import project_root, runs_root
@@ -88,14 +88,17 @@ def run(
     source = _notebook(tell) if notebooks else None
     lock = FileLock(out / LOCK, timeout=0)
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        files.make_folder(out)
         lock.acquire()
+        files.share(out / LOCK)
     except Timeout:
         raise StoreError(
             f"another study is running into {out}: wait for it, or choose another folder with --out"
         ) from None
     except OSError as error:
-        raise StoreError(f"cannot write runs to {out}: {error}. Choose another folder with --out.") from error
+        raise StoreError(
+            f"cannot write runs to {out}: {files.refusal(error)}. Choose another folder with --out."
+        ) from error
     try:
         missing = [config for config in study.configs if not _is_done(study, out / config.run_id)]
         tell(f"study {study.name}: {len(study.configs)} runs, {len(study.configs) - len(missing)} done before")
@@ -113,14 +116,20 @@ def run(
             return failed
         packages = _packages(missing)
         _check_origins(finished, out, packages, mix, tell)
+        local = not (scheduler or scheduler_file)
+        if local:
+            _check_machine()
         for left in out.glob(".*_seed*"):
             shutil.rmtree(left, ignore_errors=True)  # what a killed driver left
         tables = _tables(missing)
         divisions = _divisions(missing, tables)
         for line in _describe(missing, divisions):
             tell(line)
-        digests = _prepare(missing, tables, local=not (scheduler or scheduler_file))
-        count = min(len(missing), workers or max(2, _cores() // missing[0].threads))
+        digests = _prepare(missing, tables, local)
+        threads = missing[0].threads
+        count = min(len(missing), workers or computing.runs_at_a_time(threads))
+        if local:
+            tell(f"{count} runs at a time, of {threads} threads each; {computing.cores()} cores may be used")
         progress = Progress(study, missing, failed, out, tell, watch)
         with _crew(count, scheduler, scheduler_file, out) as workers:
             demands = scheduling.demands(digests, packages)
@@ -131,7 +140,7 @@ def run(
                 if config is not None:
                     progress.end(config, answer, _keep(config, answer, out, digests))
                 progress.show([words.run(config) for _, config in pool.running.values()])
-        progress.sum_up(None if scheduler or scheduler_file else count)
+        progress.sum_up(count if local else None)
         return progress.failed
     finally:
         lock.release()
@@ -198,8 +207,14 @@ def _without_others(study, missing, out, tell):
     return [config for config in study.configs if config in {*missing, *others}]
 
 
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def _check_machine():
+    """Refuse to begin where no run could start, which `sermodules doctor` finds too."""
+    findings = [finding for finding in examination.examine(examination.BEFORE_A_STUDY) if finding.stops]
+    if findings:
+        lines = [line for finding in findings for line in finding.lines()]
+        raise StudyError(
+            "\n".join(["no run can start here:", *lines, "Nothing was done. `sermodules doctor` says more."])
+        )
 
 
 def _tables(missing):
@@ -246,7 +261,7 @@ def _set_aside(configs, out, name):
     for config in configs:
         if (out / config.run_id).exists():
             target = out / name / f"{config.run_id}.{time.time_ns()}"
-            target.parent.mkdir(exist_ok=True)
+            files.make_folder(target.parent)
             (out / config.run_id).rename(target)
 
 
@@ -273,13 +288,14 @@ def _keep(config, answer, out, digests):
             path.unlink(missing_ok=True)
         return store.load(folder)
     try:
-        failure.parent.mkdir(exist_ok=True)
+        files.make_folder(failure.parent)
         if store.NOTEBOOK in answer["files"]:
             failure.with_suffix(".ipynb").write_bytes(answer["files"][store.NOTEBOOK])
         content = {"error": answer["error"], "traceback": answer["traceback"], "config": config.record()}
         failure.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        files.share_all(failure.parent)
     except OSError as error:
-        raise StoreError(f"cannot write to {failure.parent}: {error}") from error
+        raise StoreError(f"cannot write to {failure.parent}: {files.refusal(error)}") from error
     return None
 
 

@@ -90,8 +90,10 @@ class _Shell(InteractiveShell):
 
 def _shell():
     """Return a shell with an empty namespace and no figure open, which writes no history."""
+    import matplotlib
     import matplotlib.pyplot as plt
 
+    matplotlib.rcdefaults()  # whatever a person's files, or the run before, have set
     plt.switch_backend("agg")
     plt.close("all")
     InteractiveShell.clear_instance()

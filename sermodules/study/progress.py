@@ -36,6 +36,7 @@ class Progress:
         stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         with contextlib.suppress(OSError), (self.out / LOG).open("a", encoding="utf-8") as log:
             log.write(f"{stamp} {self.name} {line}\n")
+        files.share(self.out / LOG)
 
     def end(self, config, answer, result):
         """Take note of a run that is done or has failed."""
@@ -133,6 +134,7 @@ def running(out=None):
     """
     out = Path(out or runs_root())
     try:
+        (out / LOCK).stat()  # else it would be made, and who asks is not who will run a study
         with FileLock(out / LOCK, timeout=0):
             return None
     except Timeout:

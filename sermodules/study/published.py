@@ -270,7 +270,7 @@ def _why(provenance):
 
 def _write(study, source, runs, folder):
     """Write and check a hidden folder, then give it the name."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder.parent)
     try:
         with files.staging(folder.parent, folder.name) as staging:
             if folder.exists():
@@ -286,6 +286,7 @@ def _write(study, source, runs, folder):
                 raise StoreError(
                     f"the study file does not give the runs of the study {study.name}; {folder} is as it was"
                 )
+            files.share_all(staging)
             if folder.exists():
                 folder.rename(_aside(folder))
             staging.rename(folder)

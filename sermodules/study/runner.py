@@ -5,6 +5,7 @@ process with it the initial weights of a network would not depend on the seed al
 standard input, and it ends when that ends, so it does not outlive who started it.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -15,11 +16,12 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections import deque
 from pathlib import Path
 
 from sermodules.config import RunConfig
-from sermodules.errors import StudyError
-from sermodules.paths import code_digest, import_root
+from sermodules.errors import SermodulesError, StudyError
+from sermodules.paths import code_digest, import_root, make_libraries, name_libraries
 from sermodules.runs import notebook as notebooks
 
 #: Seconds without an order after which the process ends: its driver may have been killed, and who started it lives on.
@@ -41,8 +43,16 @@ START = (
 )
 
 
+#: Lines of what a process said last that are shown if it dies.
+LAST_WORDS = 5
+
+
+class CannotStart(Exception):
+    """The process can do no run at all; the message says why."""
+
+
 class RunnerDied(Exception):
-    """The process ended before its run did."""
+    """The process ended before its run did; the message says how."""
 
 
 class Runner:
@@ -58,9 +68,19 @@ class Runner:
         self.threads, self.greeted = threads, False
         package = str(import_root())
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", START, package], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            encoding="utf-8",
+            [sys.executable, "-P", "-c", START, package], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
+        self.said, self.listener = deque(maxlen=LAST_WORDS), threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
+
+    def _listen(self):
+        """Pass on what the process says, and remember the end of it."""
+        for line in self.process.stderr:
+            if line.strip():
+                self.said.append(line.strip())
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody may listen to us
+                sys.stderr.write(line)
 
     def run(self, config, folder, notebook=None, keep_model=False):
         """Do one run.
@@ -84,8 +104,10 @@ class Runner:
         ------
         RunnerDied
             If the process ends before the run does.
+        CannotStart
+            If the process cannot import what runs need.
         StudyError
-            If the process, which imported the package anew, has other code than this one.
+            If it has imported other code than this process.
         """
         order = {
             "config": config.to_dict(),
@@ -102,12 +124,11 @@ class Runner:
         except (OSError, ValueError):
             answer = ""
         if not answer.endswith("\n"):
-            self.stop()
-            raise RunnerDied
+            raise RunnerDied(self._death())
         return json.loads(answer)
 
     def _greet(self):
-        """Wait until the process tells which code it has imported."""
+        """Wait until the process tells which code it has imported, and that it can do runs."""
         told = self.process.stdout.readline()
         if told and told.strip() != code_digest():
             self.stop()
@@ -115,7 +136,29 @@ class Runner:
                 "the package was changed while the study ran: its workers would compute with other code than it began with. "
                 "Finished runs are kept. Start the study again."
             )
+        started = self.process.stdout.readline()
+        if not started.endswith("\n"):
+            how = self._death()
+            raise (RunnerDied if self.process.returncode < 0 else CannotStart)(how)
+        if hindrance := json.loads(started):
+            self.stop()
+            raise CannotStart(hindrance)
         self.greeted = True
+
+    def _death(self):
+        """End what is left of the process; say how it ended, and its last words."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=5)
+        self.stop()
+        self.listener.join(timeout=5)  # a process that it started may hold the pipe
+        code = self.process.returncode
+        if code == -signal.SIGKILL:
+            how = "it was killed, perhaps for lack of memory: try fewer --workers"
+        else:
+            how = (
+                f"it ended with status {code}" if code >= 0 else f"it was ended by a signal, {signal.strsignal(-code)}"
+            )
+        return how + (f". It said last: {' | '.join(self.said)}" if self.said else "")
 
     def stop(self):
         """End the process at once."""
@@ -189,17 +232,33 @@ def _orders():
             os._exit(0)
 
 
+def _hindrance():
+    """Import what runs need; say why not if that does not go, else return an empty text."""
+    try:
+        from sermodules.runs import steps  # noqa: F401
+        from sermodules.study import notebook  # noqa: F401
+    except SermodulesError as error:
+        return str(error)
+    except Exception as error:
+        traceback.print_exc()
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})."
+    return ""
+
+
 def main():
     """Take orders until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver
+    make_libraries()
+    name_libraries("ipython")
+    os.environ["MPLBACKEND"] = "agg"  # whatever this shell or notebook has
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # whatever else is printed must not get between the answers
         answers.write(code_digest() + "\n")
         answers.flush()
         orders = _orders()
-        from sermodules.runs import steps  # noqa: F401
-        from sermodules.study import notebook  # noqa: F401
-
+        answers.write(json.dumps(_hindrance()) + "\n")
+        answers.flush()
         for order in orders:
             config = RunConfig(**order.pop("config"))
             answers.write(json.dumps(do(config, **order)) + "\n")

@@ -63,19 +63,15 @@ class Pool:
         StudyError
             If every worker is refused, this machine can do no run, or the scheduler is gone.
         """
-        waiting, attempts, died = deque(missing), Counter(), []
+        waiting, attempts, died, how = deque(missing), Counter(), [], {}
         try:
             while waiting or self.running or died:
                 for config in [*self._lost(self._look()), *died]:
                     if attempts[config] < ATTEMPTS:
                         waiting.appendleft(config)
                     else:
-                        yield (
-                            config,
-                            _failure(
-                                f"its process died {ATTEMPTS} times, perhaps for lack of memory: try fewer --workers"
-                            ),
-                        )
+                        last = how.get(config, "its worker was gone")
+                        yield config, _failure(f"its process died {ATTEMPTS} times. The last time {last}")
                 idle = sorted(self.fit - set(self.running))[: len(waiting)]
                 for address in idle:
                     config = self._next(waiting, address)
@@ -102,6 +98,7 @@ class Pool:
                         died.append(config)
                     elif "died" in answer:
                         died.append(config)
+                        how[config] = answer["died"]
                     else:
                         yield config, answer
         except StudyError as error:

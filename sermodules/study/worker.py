@@ -5,17 +5,15 @@ A worker has a process of its own do the runs (see `runner`), so that nothing of
 
 import contextlib
 import re
-import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
-from sermodules import corpora
+from sermodules import corpora, files
 from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError, StudyError
 from sermodules.runs import provenance, store
-from sermodules.study.runner import Runner, RunnerDied
+from sermodules.study.runner import CannotStart, Runner, RunnerDied
 
 #: Seconds after which a worker of a cluster looks again whether anybody still waits for its run.
 LOOK_AGAIN = 5
@@ -119,27 +117,32 @@ def do(settings, key, parent, notebook=None, watched=contextlib.nullcontext):
     -------
     dict
         ``files``, the run's files by name (bytes), and ``seconds``, what it took. If it failed, also ``error`` and
-        ``traceback``; the files are then ``run.ipynb`` at most. Else one of: ``died``, its process; ``unfit``, why this machine
-        can do no run; ``ends``, why the study cannot go on.
+        ``traceback``; the files are then ``run.ipynb`` at most. Else one of: ``died``, how its process did; ``unfit``, why this
+        machine can do no run; ``ends``, why the study cannot go on.
     """
     began, keep_model = time.perf_counter(), settings.get("keep_model", False)
     config = RunConfig(**{name: value for name, value in settings.items() if name != "keep_model"})
     try:
         runner = _runner(key, config.threads)
-        with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder, watched(runner):
+        with files.staging(parent, "run") as folder, watched(runner):
             answer = runner.run(config, folder, notebook, keep_model)
-            files = _files(Path(folder), config)
-    except RunnerDied:
+            found, others = _files(folder, config), _others(folder, config)
+    except RunnerDied as error:
         stop(*key)
-        return {"died": True}
+        return {"died": str(error)}
     except StudyError as error:
         stop(*key)
         return {"ends": str(error)}
+    except CannotStart as error:
+        stop(*key)
+        return {"unfit": f"no run can start: {str(error).rstrip('.')} (`sermodules doctor` says more)"}
     except OSError as error:
-        return {"unfit": f"{error}. Runs are staged in {parent}"}
+        return {"unfit": f"{files.refusal(error)}. Runs are staged in {parent}"}
     if answer.pop("machine", False):
         return {"unfit": f"{answer['error']}. Runs are staged in {parent}"}
-    return answer | {"files": files, "seconds": time.perf_counter() - began}
+    if notebook is not None and not answer and not found.keys() >= {*store.FILES}:
+        return {"ends": _another(config, others)}
+    return answer | {"files": found, "seconds": time.perf_counter() - began}
 
 
 def _runner(key, threads):
@@ -154,10 +157,24 @@ def _runner(key, threads):
 
 
 def _files(folder, config):
-    files = {path.name: path.read_bytes() for path in (folder / config.run_id).glob("*")}
+    found = {path.name: path.read_bytes() for path in (folder / config.run_id).glob("*") if path.is_file()}
     if (folder / store.NOTEBOOK).is_file():
-        files[store.NOTEBOOK] = (folder / store.NOTEBOOK).read_bytes()
-    return files
+        found[store.NOTEBOOK] = (folder / store.NOTEBOOK).read_bytes()
+    return found
+
+
+def _others(folder, config):
+    """Return the names of other runs than the one that was asked for."""
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != config.run_id)
+
+
+def _another(config, others):
+    """Say that a notebook has not computed the run that it was asked for."""
+    return (
+        f"the notebook was asked for {config.run_id} and stored {' and '.join(others) or 'no run'}: a cell below the "
+        "parameters sets one of them anew, or none stores the run in the folder `out`. Nothing was kept of it; finished runs "
+        "are kept. Bring book/one_fold.ipynb back, for example with git, then start the study again."
+    )
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from matplotlib import style
+
+from sermodules import files
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.evidence import claims
 from sermodules.evidence.report import figure, registered
@@ -60,23 +63,27 @@ def write(results, folder, study, tell=lambda line: None):
     runs = scores(results, study)
     tables = make(configurations, results, runs)
     tell("drawing, and judging the claims")
-    drawn, alt = figure.draw(configurations, tables["configurations"].frame)
     ledger = claims.ledger(from_results(results))
-    text = document(name, about, results, configurations, tables, alt, missing(results, wanted), ledger, blocks)
     frames = {"scores.csv": (runs, "%.6f")} | {f"{key}.csv": (table.frame, "%.2f") for key, table in tables.items()}
     frames |= {"claims.csv": (ledger, "%.2f")} | {f"{key}.csv": (frame, "%.4f") for key, frame in questions.items()}
-    _write(folder, text, frames, drawn)
+    with style.context("default"):  # whatever a person's files say
+        drawn, alt = figure.draw(configurations, tables["configurations"].frame)
+        text = document(name, about, results, configurations, tables, alt, missing(results, wanted), ledger, blocks)
+        _write(folder, text, frames, drawn)
     return text
 
 
 def _write(folder, text, frames, drawn=None):
     """Write the files: the text, data frames with their format of floats, and the figure if there is one."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
         for name, (frame, digits) in frames.items():
             frame.to_csv(folder / name, index=False, float_format=digits, lineterminator="\n")
         if drawn is not None:
             drawn.savefig(folder / "report.png", dpi=130, facecolor="white")
         (folder / "report.md").write_text(text, encoding="utf-8", newline="\n")
+        files.share_all(folder)
     except OSError as error:
-        raise StoreError(f"cannot write the report to {folder}: {error}. Choose another folder.") from error
+        raise StoreError(
+            f"cannot write the report to {folder}: {files.refusal(error)}. Choose another folder."
+        ) from error
