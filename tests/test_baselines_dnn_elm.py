@@ -109,9 +109,8 @@ def test_frames_near_the_ceiling_are_counted(tones, tmp_path):
     assert frames.near_ceiling(np.array([[0, 1000 / 479, 1000 / 481], [1000 / 600, 10, 12]])) == pytest.approx(1 / 3)
     path = write_tones(tmp_path)
     table = pd.read_csv(path)
-    time = np.arange(RATE) / RATE
     for name in table.loc[table["speaker"] == "A1", "path"]:  # the test speaker: below the floor
-        soundfile.write(path.parent / name, 0.5 * np.sin(2 * np.pi * 60 * time), RATE)
+        soundfile.write(path.parent / name, 0.2 * voice(60, harmonics=20), RATE)
     share = {}
     for floor in (75.0, 50.0):
         data = runs.prepare(configuration(f"table:{path}", pitch_floor=floor, duplicates="keep"))

@@ -92,8 +92,9 @@ def period_and_ratio(samples, pitch_floor=pitch.FLOOR):
 
     Notes
     -----
-    A number for every frame is wanted, not a decision whether it is voiced. So a frame with no pitch in the range gets a wrong
-    one: at a floor of 75 Hz a tone of 60 Hz is called 509 Hz throughout. `near_ceiling` counts such frames.
+    A number for every frame is wanted, not a decision whether it is voiced. So a frame with no pitch in the range may get a
+    wrong one: at a floor of 75 Hz, 60 Hz with twenty equal harmonics is called 549 Hz throughout. `near_ceiling` counts such
+    frames.
 
     Three periods of the lowest pitch are short for the ratio of a low voice (Praat's own command for it takes 4.5): at 75 Hz a
     steady tone without noise gets about 17 dB at 90 Hz and 36 dB at 200 Hz. With noise 10 dB below it, both get 10 dB.
