@@ -99,7 +99,7 @@ def test_pitch_stands_at_its_frame():
 @pytest.mark.parametrize("floor", [40, 60, 75, 120])
 def test_a_voice_below_the_floor_is_misheard_and_one_above_is_not(hertz, floor):
     period = frames.frame_features(voice(hertz, harmonics=20), floor)[5:-5, PERIOD]
-    if hertz > floor:
+    if hertz >= floor:
         np.testing.assert_allclose(period, 1000 / hertz, rtol=0.01)
     else:
         assert (period < 0.95 * 1000 / hertz).all()
