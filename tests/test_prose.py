@@ -168,6 +168,7 @@ QUANTITIES = {
         (spectrogram.BINS * spectrogram.BIN / 1000, "kHz"),
         (pitch.FLOOR, "Hz"),
         (pitch.CEILING, "Hz"),
+        (pitch.NEAR_CEILING, "Hz"),
         (-20 * np.log10(functionals.RMS), "dB"),
         (cnn_lstm.F_HI, "Hz"),
         (100 / len(paper.CLASSES), "%"),  # guessing

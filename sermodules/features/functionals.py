@@ -127,7 +127,7 @@ def at_level(signal):
 
     >>> import numpy as np
     >>> from sermodules.features.functionals import at_level
-    >>> float(at_level(np.sin(np.arange(16000))).std().round(4))
+    >>> round(float(at_level(np.sin(np.arange(16000))).std()), 4)
     0.0316
     >>> float(at_level(np.eye(1, 16000)[0]).max())
     1.0
