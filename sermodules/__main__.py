@@ -104,11 +104,11 @@ def make(name, folder):
 @click.option("--validation", help="partner or next.")
 @click.option("--seed", type=int, help="The seed that draws the groups.")
 def check(name, **settings):
-    """Read a corpus and all its recordings, and say which folds it gives: NAME, or table:path/to/utterances.csv."""
+    """Read a corpus and all its recordings; say how far up they reach, and which folds it gives: NAME, or table:FILE.csv."""
     _begin(f"reading {name}")
     from sermodules import corpora
     from sermodules.config import RunConfig
-    from sermodules.corpora import audio
+    from sermodules.corpora import audio, bandwidth
     from sermodules.folds import protocol
 
     config = RunConfig.create(corpus=name, **settings)
@@ -124,6 +124,7 @@ def check(name, **settings):
             headers="keys",
         )
     )
+    click.echo("\n".join(bandwidth.describe(table, bandwidth.measure(table))))
     every = protocol.folds(table, **config.division)
     click.echo(protocol.describe(every, **config.division))
     for fold in every:

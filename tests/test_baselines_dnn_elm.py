@@ -19,8 +19,8 @@ from conftest import CLASSES, write_tones
 from sermodules import corpora, features, models, runs
 from sermodules.config import RunConfig
 from sermodules.corpora import audio
-from sermodules.errors import AudioError, TrainingError
-from sermodules.features import frames, mel
+from sermodules.errors import AudioError, ConfigError, TrainingError
+from sermodules.features import frames, mel, pitch
 from sermodules.models.baselines import dnn_elm
 from sermodules.models.baselines.dnn_elm import DnnElm, ExtremeLearningMachine
 from sermodules.runs import store
@@ -93,6 +93,37 @@ def test_pitch_stands_at_its_frame():
     period = frames.frame_features(np.r_[voice(100), voice(300)])[:, PERIOD]
     np.testing.assert_allclose(period[10:96], 10, rtol=0.02)
     np.testing.assert_allclose(period[102:-10], 1000 / 300, rtol=0.02)
+
+
+@pytest.mark.parametrize("hertz", [45, 60, 70, 100, 300])
+@pytest.mark.parametrize("floor", [40, 60, 75, 120])
+def test_a_voice_below_the_floor_is_misheard_and_one_above_is_not(hertz, floor):
+    period = frames.frame_features(voice(hertz, harmonics=20), floor)[5:-5, PERIOD]
+    if hertz >= floor:
+        np.testing.assert_allclose(period, 1000 / hertz, rtol=0.01)
+    else:
+        assert (period < 0.95 * 1000 / hertz).all()
+
+
+def test_frames_near_the_ceiling_are_counted(tones, tmp_path):
+    assert frames.near_ceiling(np.array([[0, 1000 / 479, 1000 / 481], [1000 / 600, 10, 12]])) == pytest.approx(1 / 3)
+    path = write_tones(tmp_path)
+    table = pd.read_csv(path)
+    for name in table.loc[table["speaker"] == "A1", "path"]:  # the test speaker: below the floor
+        soundfile.write(path.parent / name, 0.2 * voice(60, harmonics=20), RATE)
+    share = {}
+    for floor in (75.0, 50.0):
+        data = runs.prepare(configuration(f"table:{path}", pitch_floor=floor, duplicates="keep"))
+        share[floor] = data.notes["pitch_near_ceiling"]
+    assert share[75.0] > 0.9 and share[50.0] == 0
+
+
+def test_the_floor_changes_no_run_that_does_not_use_it(tones):
+    plain, lower = configuration(tones), configuration(tones, pitch_floor=50)
+    assert "pitch_floor" not in plain.record() and lower.record()["pitch_floor"] == 50
+    for model in ("model2", "svm_egemaps"):
+        with pytest.raises(ConfigError, match=f"'pitch_floor' means nothing to model '{model}'"):
+            RunConfig.create(corpus=tones, model=model, pitch_floor=50)
 
 
 def test_bad_signals_are_refused():
@@ -389,13 +420,15 @@ def test_all_bad_audio_is_named_before_training(copy):
 def test_code_that_computes_is_in_the_key(tones, tmp_path, monkeypatch):
     monkeypatch.setenv("SERMODULES_CACHE", str(tmp_path))
     calls, table = [], corpora.load(tones)[:2]
-    monkeypatch.setattr(frames, "frame_features", lambda signal: calls.append(1) or np.zeros((1, 30), np.float32))
+    monkeypatch.setattr(
+        frames, "frame_features", lambda signal, floor: calls.append(1) or np.zeros((1, 30), np.float32)
+    )
     for count in (2, 2):
         frames.extract(table)
         assert len(calls) == count
     other = tmp_path / "other.py"
     other.write_text("HOP = 161\n")
-    for module, count in ((mel, 4), (frames, 6)):
+    for module, count in ((mel, 4), (frames, 6), (pitch, 8)):
         with monkeypatch.context() as patch:
             patch.setattr(module, "__file__", str(other))
             frames.extract(table)
@@ -403,7 +436,9 @@ def test_code_that_computes_is_in_the_key(tones, tmp_path, monkeypatch):
     version = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda x: "0" if x == "praat-parselmouth" else version(x))
     frames.extract(table)
-    assert len(calls) == 8
+    assert len(calls) == 10
+    frames.extract(table, pitch_floor=50.0)
+    assert len(calls) == 12
 
 
 def test_real_speech(emodb):

@@ -65,10 +65,11 @@ def computing(own, monkeypatch):
     """Let 88 amplitudes of the spectrum stand for functionals, to be quick, and list the extractions."""
     calls = []
 
-    def run(feature_set, files):
+    def run(feature_set, files, level):
         calls.append(files)
         spectra = [np.abs(np.fft.rfft(audio.read(path), 16000))[40:4000:45] for path in files]
-        return {"functionals": np.array(spectra, np.float32), "names": np.array([f"f{i}" for i in range(88)])}
+        names = [functionals.PITCH[feature_set], *(f"f{i}" for i in range(1, 88))]
+        return {"functionals": np.array(spectra, np.float32), "names": np.array(names)}
 
     monkeypatch.setattr(functionals, "_run", run)
     return calls
@@ -133,7 +134,7 @@ def test_full_scale_does_not_wrap(tmp_path):
     signal = signal / signal.max()
     soundfile.write(tmp_path / "loud.wav", signal, 16000, subtype="FLOAT")
     assert audio.read(tmp_path / "loud.wav").max() == 1
-    got = functionals._signal(tmp_path / "loud.wav")
+    got = functionals._signal(tmp_path / "loud.wav", "recorded")
     as_opensmile_does = (got * 32768).astype(np.int16)
     assert as_opensmile_does.max() == 32767
     assert np.abs(as_opensmile_does - 32768 * signal).max() <= 1
@@ -156,6 +157,82 @@ def test_damage_is_noticed_and_mended(recordings, computing, own):
     assert caught[0].filename == __file__
     pd.testing.assert_frame_equal(again, first)
     assert len(computing) == 2
+
+
+# --- level
+
+
+def voice(seconds=1.5):
+    """Return a vowel-like sound whose pitch falls from 220 to 180 Hz, and noise behind it."""
+    time, rng = np.arange(int(16000 * seconds)) / 16000, np.random.default_rng(0)
+    phase = 2 * np.pi * np.cumsum(220 - 40 * time / seconds) / 16000
+    sound = sum(np.sin(n * phase) / n for n in range(1, 12)) * np.sin(np.pi * time / seconds)
+    return 0.05 * np.r_[sound, 0.05 * rng.standard_normal(8000)]
+
+
+@pytest.fixture(scope="module")
+def loud_and_quiet(tmp_path_factory):
+    """Return one voice as it is, 10 dB louder, 20 and 50 dB quieter, and whispered noise."""
+    folder = tmp_path_factory.mktemp("levels")
+    signals = {f"at{gain}": voice() * 10 ** (gain / 20) for gain in (0, 10, -20, -50)}
+    signals["whisper"] = 0.02 * np.random.default_rng(1).standard_normal(24000)
+    rows = []
+    for name, signal in signals.items():
+        soundfile.write(folder / f"{name}.wav", signal, 16000, subtype="FLOAT")
+        rows.append((name, str(folder / f"{name}.wav"), name, "", "female", "sad", len(signal) / 16000))
+    return pd.DataFrame(rows, columns=corpora.COLUMNS)
+
+
+def test_most_functionals_depend_on_the_level_unless_it_is_equal(loud_and_quiet):
+    table = loud_and_quiet[loud_and_quiet["utterance"].isin(["at0", "at10", "at-20"])]
+    same = {}
+    for level in ("recorded", "equal"):
+        found = functionals.functionals(table, "eGeMAPSv02", level)
+        one = found.loc["at0"]
+        same[level] = {name: np.isclose(found.loc[name], one, rtol=0.02, atol=1e-3).mean() for name in found.index}
+    assert same["recorded"]["at-20"] < 0.7
+    assert min(same["equal"].values()) > 0.97  # what is left is the rounding to 16 bits
+
+
+@pytest.mark.parametrize("feature_set", functionals.FEATURE_SETS)
+def test_recordings_without_a_pitch_are_named(loud_and_quiet, feature_set):
+    with pytest.warns(UserWarning, match="no pitch in 2 recordings: at-50, whisper.*level: equal") as caught:
+        found = functionals.functionals(loud_and_quiet[::-1], feature_set)
+    assert caught[0].filename == __file__
+    assert np.isfinite(found).all(axis=None)  # nothing else shows it
+    with pytest.warns(UserWarning, match=r"no pitch in 1 recordings: whisper\. .*missing\.$"):
+        functionals.functionals(loud_and_quiet, feature_set, "equal")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        functionals.functionals(loud_and_quiet[:3], feature_set)
+
+
+@pytest.mark.parametrize("gain", [-70, -20, 0, 30])
+def test_one_level_without_clipping(gain):
+    signal = voice() * 10 ** (gain / 20)
+    found = functionals.at_level(signal)
+    assert found.std() == pytest.approx(functionals.RMS, rel=1e-4) and found.dtype == np.float32
+    np.testing.assert_allclose(found / np.abs(found).max(), signal / np.abs(signal).max(), atol=1e-6)
+    click = np.zeros(16000)
+    click[[5, 9]] = 10 ** (gain / 20), -(10 ** (gain / 20)) / 2
+    assert functionals.at_level(click).max() == 1 and functionals.at_level(click).min() == -0.5
+    # an offset is no sound: the sound in it has the same level
+    assert functionals.at_level(signal + 0.1 * signal.max()).std() == pytest.approx(functionals.RMS, rel=1e-4)
+
+
+def test_level_that_does_not_exist(recordings):
+    with pytest.raises(ConfigError, match="recorded or equal"):
+        functionals.functionals(recordings, "eGeMAPSv02", "loud")
+
+
+def test_the_level_reaches_a_run_and_changes_no_run_that_does_not_use_it(tones):
+    plain, equal = config_of(tones), config_of(tones, level="equal")
+    assert "level" not in plain.record() and equal.record()["level"] == "equal"
+    one, other = (runs.prepare(config).train.inputs["functionals"] for config in (plain, equal))
+    assert one.shape == other.shape and not np.allclose(one, other, rtol=1e-3)
+    np.testing.assert_array_equal(one, runs.prepare(config_of(tones, level="recorded")).train.inputs["functionals"])
+    with pytest.raises(ConfigError, match="'level' means nothing to model 'model2'"):
+        RunConfig.create(corpus=tones, level="equal")
 
 
 # --- what goes wrong
@@ -187,8 +264,8 @@ def test_openSMILE_that_aborts(recordings, own, monkeypatch):
 def test_functionals_that_are_no_numbers(recordings, computing, own, monkeypatch):
     whole = functionals._run
 
-    def run(feature_set, files):
-        made = whole(feature_set, files)
+    def run(feature_set, files, level):
+        made = whole(feature_set, files, level)
         made["functionals"][1, 5] = np.nan
         return made
 

@@ -155,6 +155,7 @@ def test_operations_are_those_of_tensorflows_profiler():
     ("attention", "products"),
     [
         ("seq_self", 150 * (2 * 8 * 32 + 15 * 32 + 15 * 8)),  # W_t, W_x; scores; sums
+        ("seq_self_equal_start", 150 * (2 * 8 * 32 + 15 * 32 + 15 * 8)),
         ("scaled_dot", 3 * 150 * 8 * 8 + 2 * 150 * 150 * 8),  # queries, keys, values; scores and sums
         ("additive", 150 * (8 * 32 + 32 + 8)),
         ("acrnn", 150 * (8 + 8)),

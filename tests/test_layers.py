@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from sermodules import models
+from sermodules.config import RunConfig
 from sermodules.models.attention import (
     AdditivePooling,
     LinearPooling,
@@ -22,6 +24,7 @@ tf = pytest.importorskip("tensorflow", reason="the reference layer needs TensorF
 
 MAKERS = {
     "seq_self": lambda **k: LocalSelfAttention(16, 5, **k),
+    "seq_self_equal_start": lambda **k: LocalSelfAttention(16, 5, equal_start=True, **k),
     "scaled_dot": lambda **k: ScaledDotAttention(**k),
     "additive": lambda **k: AdditivePooling(16, **k),
     "acrnn": lambda **k: LinearPooling(**k),
@@ -85,6 +88,37 @@ def test_weights_equal_the_librarys_and_sum_to_1():
                 np.testing.assert_allclose(windows[:, t, j], square[:, t, t - 7 + j], atol=1e-6)
             else:
                 assert not np.any(windows[:, t, j])
+
+
+def test_it_starts_as_the_library_does_only_if_told_so():
+    from keras_self_attention import SeqSelfAttention
+
+    def start(make):
+        keras.utils.set_random_seed(7)
+        layer = make()
+        layer.build((None, 40, 8))
+        return [weight.numpy() for weight in layer.weights], keras.random.uniform((3,)).numpy()
+
+    (library, _), (equal, after), (apart, later) = map(
+        start,
+        (lambda: SeqSelfAttention(32), lambda: LocalSelfAttention(32, 15, equal_start=True), LocalSelfAttention),
+    )
+    for mine, theirs in zip(equal, library, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(equal[0], equal[1])  # W_t and W_x: the fact itself, as Keras 3 has it
+    assert not np.isclose(apart[0], apart[1]).any()
+    np.testing.assert_array_equal(apart[0], equal[0])
+    np.testing.assert_array_equal(after, later)  # what is drawn afterwards is the same
+
+
+def test_a_network_differs_in_nothing_else_from_one_that_starts_as_the_library_does():
+    networks = [
+        models.network(RunConfig.create(preset="smoke", attention=name), 4)
+        for name in ("seq_self", "seq_self_equal_start")
+    ]
+    for one, other in zip(*(network.weights for network in networks), strict=True):
+        differs = not np.array_equal(one.numpy(), other.numpy())
+        assert differs == (one.path.split("/")[-2:] in (["attention", "w_x"], ["attention", "w_a"])), one.path
 
 
 def test_self_attention_by_hand():
@@ -254,7 +288,9 @@ def test_a_masked_batch_equals_each_segment_cut_short(make, seed):
             mine, mine_weights = mine[:length], mine_weights[:length]
         np.testing.assert_allclose(mine, y[0], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(mine_weights.sum(axis=-1), 1, rtol=1e-5)
-        same = a.shape[-1] if make is MAKERS["seq_self"] else length  # its last axis is the window
+        same = (
+            a.shape[-1] if make in (MAKERS["seq_self"], MAKERS["seq_self_equal_start"]) else length
+        )  # its last axis is the window
         np.testing.assert_allclose(mine_weights[..., :same], a[0], rtol=1e-4, atol=1e-6)
         assert not mine_weights[..., same:].any()
 
@@ -329,7 +365,7 @@ x = np.random.default_rng(0).standard_normal((2, 20, 6)).astype("float32")
 mask = np.arange(20) < [[20], [11]]
 for layer in (
     LocalSelfAttention(8, 5), ScaledDotAttention(), AdditivePooling(8), LinearPooling(), AdditivePooling(1, "sigmoid"),
-    MeanPooling(), MaxPooling(),
+    MeanPooling(), MaxPooling(), LocalSelfAttention(8, 5, equal_start=True),
 ):
     layer(x)
     rng = np.random.default_rng(1)

@@ -11,7 +11,7 @@ from sermodules.config import RunConfig
 from sermodules.folds import gender
 from sermodules.models.backend import keras
 
-ATTENTIONS = ("seq_self", "scaled_dot", "additive", "acrnn", "acrnn_code", "mean", "max")
+ATTENTIONS = ("seq_self", "seq_self_equal_start", "scaled_dot", "additive", "acrnn", "acrnn_code", "mean", "max")
 
 
 def paper(**changes):
@@ -26,6 +26,7 @@ ENCODER = CONVOLUTIONS + LINEAR + BILSTM
 GENDER = 2 * 300 + (300 * 64 + 64)
 ATTENTION = {
     "seq_self": 256 * 32 + 256 * 32 + 32 + 32 + 1,
+    "seq_self_equal_start": 256 * 32 + 256 * 32 + 32 + 32 + 1,
     "scaled_dot": 3 * 256 * 256,
     "additive": 256 * 32 + 32 + 32,
     "acrnn": 256,
@@ -152,7 +153,9 @@ def test_a_table_of_64_is_the_same_function_as_300_and_a_linear_layer():
 
 
 def attention_shape(attention):
-    return {"seq_self": (3, 150, 15), "scaled_dot": (3, 150, 150)}.get(attention, (3, 150))
+    if attention.startswith("seq_self"):
+        return (3, 150, 15)
+    return (3, 150, 150) if attention == "scaled_dot" else (3, 150)
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
@@ -189,7 +192,7 @@ def test_weights_make_the_vector_that_the_network_classifies(attention):
     if attention == "max":
         np.testing.assert_array_equal(vector, np.where(allowed, sequence, -np.inf).max(axis=1))
         return
-    if attention == "seq_self":
+    if attention.startswith("seq_self"):
         padded = np.pad(sequence, [(0, 0), (7, 7), (0, 0)])
         windows = np.stack([padded[:, t : t + 15] for t in range(150)], axis=1)
         expected = np.einsum("ntj,ntjf->ntf", weights, windows)

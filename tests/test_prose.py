@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import yaml
 from markdown_it.renderer import RendererHTML
@@ -22,7 +23,7 @@ from myst_parser.parsers.mdit import create_md_parser
 from sermodules import features
 from sermodules.corpora import audio
 from sermodules.evidence import claims, paper, statistics
-from sermodules.features import functionals, spectrogram
+from sermodules.features import functionals, pitch, spectrogram
 from sermodules.folds import segments
 from sermodules.models import epochs
 from sermodules.models.baselines import cnn_lstm, dnn_elm
@@ -165,6 +166,10 @@ QUANTITIES = {
         (features.F_MAX / 1000, "kHz"),
         (_RATE / features.N_FFT, "Hz"),
         (spectrogram.BINS * spectrogram.BIN / 1000, "kHz"),
+        (pitch.FLOOR, "Hz"),
+        (pitch.CEILING, "Hz"),
+        (pitch.NEAR_CEILING, "Hz"),
+        (-20 * np.log10(functionals.RMS), "dB"),
         (cnn_lstm.F_HI, "Hz"),
         (100 / len(paper.CLASSES), "%"),  # guessing
         (100 * statistics.LEVEL, "%"),

@@ -37,7 +37,10 @@ SWITCHES = {
     ("pooling", "max_logit"): {"pooled"},
     ("pooling", "vote"): {"pooled"},
     ("pooling", "mean"): {"pooled"},
-    **{("attention", name): {"network"} for name in ("scaled_dot", "additive", "acrnn", "acrnn_code", "mean", "max")},
+    **{
+        ("attention", name): {"network"}
+        for name in ("seq_self_equal_start", "scaled_dot", "additive", "acrnn", "acrnn_code", "mean", "max")
+    },
     ("gender", "none"): {"inputs", "network"},
     ("gender", "embedding64"): {"network"},
     ("gender", "shuffled"): {"inputs"},
@@ -133,6 +136,8 @@ def test_every_choice_of_a_reading_is_tested():
     elsewhere = {"corpus", "emotions", "merge_excited", "scripted", "model", "fold", "seed", "preset", "threads"}
     # standardise=speaker does not go with the padding of the others: tests/test_standardise_by_speaker.py
     elsewhere |= {"split", "groups", "song", "duplicates"}
+    # what baselines hear: tests/test_baselines_svm.py, tests/test_baselines_dnn_elm.py
+    elsewhere |= {"level", "pitch_floor"}
     tested = {field for field, _ in SWITCHES}
     assert tested | elsewhere == set(RunConfig.__dataclass_fields__)
     for field in tested:

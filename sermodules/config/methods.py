@@ -9,6 +9,8 @@ from sermodules.errors import ConfigError
 _DATA = {"corpus", "emotions", "merge_excited", "scripted", "song", "duplicates", "validation", "split", "groups"}
 _RUN = {"model", "fold", "seed", "preset", "threads"}
 _SCHEDULE = {"width", "learning_rate", "batch_size", "epochs", "patience", "precision"}
+#: Settings of the features of baselines: they mean nothing to a network.
+_BASELINES = {"level", "pitch_floor"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class MethodRecord:
     schedules : dict of str to dict
         Settings that it brings at one preset only: its own schedule at its own size.
     listens : frozenset of str or None
-        The settings that mean something to it; others are refused if they are given another value than the default. None: all.
+        The settings that mean something to it; others are refused if they are given another value than the default. None: all
+        that mean something to a network. See `hears`.
     values : dict of str to tuple of str
         The values, the default first, of a setting that it listens to, where not all of them mean something to it.
     chooses : bool
@@ -47,6 +50,10 @@ class MethodRecord:
     values: Mapping = field(default_factory=dict)
     chooses: bool = True
     needs: Mapping = field(default_factory=dict)
+
+    def hears(self, name):
+        """Tell whether a setting means something to the method."""
+        return name not in _BASELINES if self.listens is None else name in self.listens
 
 
 _NETWORK = "sermodules.models.cnn_bilstm:CnnBilstm"
@@ -93,14 +100,14 @@ METHODS = {
         "DNN-ELM",
         "sermodules.models.baselines.dnn_elm:DnnElm",
         {"gender": "none"},
-        listens=frozenset(_DATA | _RUN | {"optimizer", "learning_rate", "epochs", "patience"}),
+        listens=frozenset(_DATA | _RUN | {"pitch_floor", "optimizer", "learning_rate", "epochs", "patience"}),
     ),
     "svm_compare": MethodRecord(
         "ComParE + SVM",
         "Model 2",
         "sermodules.models.baselines.svm:SvmCompare",
         {"gender": "none"},
-        listens=frozenset(_DATA | _RUN | {"standardise"}),
+        listens=frozenset(_DATA | _RUN | {"standardise", "level"}),
         values=_BY_WHOM,
         chooses=False,
         needs=_OPENSMILE,
@@ -110,7 +117,7 @@ METHODS = {
         "Model 2",
         "sermodules.models.baselines.svm:SvmEgemaps",
         {"gender": "none"},
-        listens=frozenset(_DATA | _RUN | {"standardise"}),
+        listens=frozenset(_DATA | _RUN | {"standardise", "level"}),
         values=_BY_WHOM,
         chooses=False,
         needs=_OPENSMILE,

@@ -72,7 +72,7 @@ class RunConfig:
         doc="`model1` pools by attention, `model2` by self-attention; the others are baselines",
     )
     attention: str = _choice(
-        "seq_self", "scaled_dot", "additive", "acrnn", "acrnn_code", "mean", "max",
+        "seq_self", "seq_self_equal_start", "scaled_dot", "additive", "acrnn", "acrnn_code", "mean", "max",
         default="seq_self", doc="[11-13] how frames become one vector; set by `model`",
     )  # fmt: skip
     gender: str = _choice(
@@ -98,6 +98,17 @@ class RunConfig:
         "htk", "slaney", default="htk", doc="[6] Mel scale: HTK's without area normalisation, or librosa's default"
     )
     window: str = _choice("hamming", "rectangular", default="hamming", doc="[7] window of a frame")
+    level: str = _choice(
+        "recorded", "equal", default="recorded", added=True,
+        doc="the SVMs: each recording as loud as it is, or all at one RMS level; the networks' `normalise_waveform` does that",
+    )  # fmt: skip
+    pitch_floor: float = _number(
+        40,
+        120,
+        default=75.0,
+        added=True,
+        doc="`dnn_elm`: the lowest pitch (Hz) that is looked for; lower voices are misheard",
+    )
     # segments
     segmentation: str = _choice(
         "padded_tail", "drop_tail", "first_last", "acrnn_code",
@@ -223,7 +234,7 @@ class RunConfig:
         preset, model = (given.get(name, known[name].default) for name in ("preset", "model"))
         method = METHODS[model]
         supplied = {**PRESETS[preset], **method.brings, **method.schedules.get(preset, {})}
-        heard = set(known) if method.listens is None else method.listens
+        heard = {name for name in known if method.hears(name)}
         supplied = {
             key: value for key, value in supplied.items() if key in heard or not known[key].metadata.get("added")
         }

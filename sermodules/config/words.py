@@ -41,7 +41,7 @@ def labels(cells):
     topics = {name for names in unusual.values() for name in names}
     if len(topics) == 1:
         (topic,) = topics
-        unusual = {cell: [topic] * (topic in (METHODS[cell.model].listens or topics)) for cell in cells}
+        unusual = {cell: [topic] * METHODS[cell.model].hears(topic) for cell in cells}
     return {
         cell: ", ".join([METHODS[cell.model].name, *(setting(cell, name) for name in [*always, *unusual[cell]])])
         for cell in cells
@@ -75,8 +75,7 @@ def _told_apart(cell, cells):
 
 
 def _hears(cell, name):
-    listens = METHODS[cell.model].listens
-    return listens is None or name in listens
+    return METHODS[cell.model].hears(name)
 
 
 def supplied(cell):

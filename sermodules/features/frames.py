@@ -1,11 +1,13 @@
 """Thirty numbers a frame (MFCCs, energy, pitch, harmonics-to-noise ratio, deltas): what DNN-ELM takes."""
 
+import functools
+
 import numpy as np
 from scipy.fft import dct
 
 from sermodules.corpora import audio
 from sermodules.corpora.audio import SAMPLE_RATE
-from sermodules.features import cache, mel
+from sermodules.features import cache, mel, pitch
 from sermodules.features.mel import FRAME, FRAME_HOP
 
 #: Cepstral coefficients of a frame: 1 to 12. The zeroth stands for the level, which the log energy holds.
@@ -13,17 +15,15 @@ MFCCS = 12
 #: Numbers a frame: MFCCs, log energy, pitch period, harmonics-to-noise ratio, and the deltas of these 15.
 FEATURES = 2 * (MFCCS + 3)
 
-#: Praat's pitch range (Hz), and its threshold for silence and for voicing: 0, so that it looks for a period in every frame.
-PITCH_FLOOR, PITCH_CEILING, PITCH_THRESHOLD = 75, 600, 0
 #: Lowest and highest autocorrelation that enters the harmonics-to-noise ratio, which so lies between -20 and 40 dB.
 CORRELATION = (0.01, 0.9999)
 
-#: The column of the log energy.
-LOG_ENERGY = MFCCS
+#: The columns of the log energy and of the pitch period.
+LOG_ENERGY, PERIOD = MFCCS, MFCCS + 1
 _FLOOR = 1e-10  # mean square of a frame of digital silence
 
 
-def frame_features(signal):
+def frame_features(signal, pitch_floor=pitch.FLOOR):
     """Compute the 30 numbers that describe each frame of a signal.
 
     See chapter "Baselines".
@@ -32,6 +32,8 @@ def frame_features(signal):
     ----------
     signal : numpy.ndarray, shape (samples,), floating
         At 16 kHz, full scale 1. Up to one frame it is filled up with zeros.
+    pitch_floor : float
+        The lowest pitch that is looked for, Hz.
 
     Returns
     -------
@@ -65,21 +67,23 @@ def frame_features(signal):
     samples = np.pad(samples, (0, max(0, FRAME - samples.size)))[: FRAME + FRAME_HOP * (len(log_mels) - 1)]
     cepstra = dct(log_mels.astype(np.float64), type=2, norm="ortho", axis=1)[:, 1 : MFCCS + 1]
     power = np.mean(np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::FRAME_HOP] ** 2, axis=1)
-    static = np.column_stack([cepstra, np.log(np.maximum(power, _FLOOR)), *pitch(samples)])
+    static = np.column_stack([cepstra, np.log(np.maximum(power, _FLOOR)), *period_and_ratio(samples, pitch_floor)])
     return np.hstack([static, mel.deltas(static)]).astype(np.float32)
 
 
-def pitch(samples):
-    """Find pitch period and harmonics-to-noise ratio of each frame with Praat's autocorrelation method (Boersma 1993).
+def period_and_ratio(samples, pitch_floor=pitch.FLOOR):
+    """Find pitch period and harmonics-to-noise ratio of each frame, voiced or not, with `sermodules.features.pitch.track`.
 
     Both come from one analysis: the period is the lag T of the maximum of the normalised autocorrelation r that Praat chooses
-    between 75 and 600 Hz, and the ratio is 10 log10(r(T) / (1 - r(T))) dB. The analysis window (Hanning, three periods of the
-    lowest pitch, 40 ms) is centred on the frame; at the ends of the signal it is filled up with zeros.
+    between the floor and 600 Hz, and the ratio is 10 log10(r(T) / (1 - r(T))) dB. The analysis window (Hanning, three periods
+    of the floor, 40 ms at 75 Hz) is centred on the frame; at the ends of the signal it is filled up with zeros.
 
     Parameters
     ----------
     samples : numpy.ndarray, shape (400 + 160 * (frames - 1),), floating
         At 16 kHz.
+    pitch_floor : float
+        Hz.
 
     Returns
     -------
@@ -88,38 +92,54 @@ def pitch(samples):
 
     Notes
     -----
-    ``Sound.to_pitch_ac`` of praat-parselmouth with Praat's default settings, but the thresholds for silence and for voicing
-    are 0: a number for every frame is wanted, not a decision whether it is voiced. Three periods of the lowest pitch are
-    short for the ratio of a low voice (Praat's own command for it takes 4.5): a steady tone without noise gets about 17 dB at
-    90 Hz and 36 dB at 200 Hz. With noise 10 dB below it, both get 10 dB.
+    A number for every frame is wanted, not a decision whether it is voiced. So a frame with no pitch in the range may get a
+    wrong one: at a floor of 75 Hz, 60 Hz with twenty equal harmonics is called 549 Hz throughout. `near_ceiling` counts such
+    frames.
 
-    P. Boersma (1993): Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a sampled
-    sound. Proceedings of the Institute of Phonetic Sciences, University of Amsterdam, 17, 97-110.
+    Three periods of the lowest pitch are short for the ratio of a low voice (Praat's own command for it takes 4.5): at 75 Hz a
+    steady tone without noise gets about 17 dB at 90 Hz and 36 dB at 200 Hz. With noise 10 dB below it, both get 10 dB.
     """
-    import parselmouth  # imported at use: cached features do not need it
-
-    reach = (3 * SAMPLE_RATE // PITCH_FLOOR - FRAME) // 2
+    reach = (int(3 * SAMPLE_RATE / pitch_floor) - FRAME) // 2
     # One sample more at either end: without it a rounding error may cost the last frame. It moves no frame.
-    sound = parselmouth.Sound(np.pad(np.asarray(samples, dtype=np.float64), reach + 1), SAMPLE_RATE)
-    found = sound.to_pitch_ac(
-        time_step=FRAME_HOP / SAMPLE_RATE,
-        pitch_floor=PITCH_FLOOR, pitch_ceiling=PITCH_CEILING,
-        silence_threshold=PITCH_THRESHOLD, voicing_threshold=PITCH_THRESHOLD,
-    ).selected_array  # fmt: skip
-    hertz = found["frequency"]
+    padded = np.pad(np.asarray(samples, dtype=np.float64), reach + 1)
+    hertz, strength = pitch.track(padded, FRAME_HOP / SAMPLE_RATE, pitch_floor, every_frame=True)
     there = hertz > 0
     period = np.divide(1000.0, hertz, out=np.zeros_like(hertz), where=there)
-    correlation = np.clip(np.where(there, found["strength"], 0), *CORRELATION)
+    correlation = np.clip(np.where(there, strength, 0), *CORRELATION)
     return period, 10 * np.log10(correlation / (1 - correlation))
 
 
-def extract(table):
+def near_ceiling(period):
+    """Return the share of frames whose pitch lies near the ceiling, where few voices speak: `pitch.NEAR_CEILING` and above.
+
+    See chapter "Baselines".
+
+    Parameters
+    ----------
+    period : numpy.ndarray
+        Milliseconds, 0 where there is none.
+
+    Examples
+    --------
+    Frames of 600, 500 and 200 Hz, and one without a period.
+
+    >>> import numpy as np
+    >>> from sermodules.features.frames import near_ceiling
+    >>> near_ceiling(np.array([1 / 0.6, 2, 5, 0]))
+    0.5
+    """
+    return float(np.mean((period > 0) & (period <= 1000 / pitch.NEAR_CEILING)))
+
+
+def extract(table, pitch_floor=pitch.FLOOR):
     """Compute the frame features of a corpus, or read them if they were computed before; see `cache.per_utterance`.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Utterance table.
+    pitch_floor : float
+        The lowest pitch that is looked for, Hz.
 
     Returns
     -------
@@ -132,10 +152,11 @@ def extract(table):
         As `cache.per_utterance`.
     """
     return cache.per_utterance(
-        "dnn_elm", table, _of_file,
-        modules=(__file__, mel.__file__), libraries=("librosa", "praat-parselmouth", "scipy"),
+        "dnn_elm", table, functools.partial(_of_file, pitch_floor=pitch_floor),
+        modules=(__file__, mel.__file__, pitch.__file__), libraries=("librosa", "praat-parselmouth", "scipy"),
+        pitch_floor=pitch_floor,
     )  # fmt: skip
 
 
-def _of_file(path):
-    return frame_features(audio.read(path))
+def _of_file(path, pitch_floor):
+    return frame_features(audio.read(path), pitch_floor)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import warnings
 from dataclasses import astuple
 from pathlib import Path
 
@@ -26,6 +27,11 @@ FEATURE_SETS = {"ComParE_2016": 6373, "eGeMAPSv02": 88}
 #: Samples of openSMILE's longest frame (60 ms). A shorter signal is filled up with zeros to it: without a frame, openSMILE
 #: has no functionals.
 FRAME = 960
+#: The one level of ``level="equal"``: root mean square of a recording, full scale 1. It is 30 dB below full scale: of speech
+#: hardly a peak is further above its root mean square.
+RMS = 10 ** (-30 / 20)
+#: The functional of each set that is exactly 0 where no frame has a pitch.
+PITCH = {"ComParE_2016": "F0final_sma_amean", "eGeMAPSv02": "F0semitoneFrom27.5Hz_sma3nz_amean"}
 
 # openSMILE aborts in a process that has loaded TensorFlow, so it gets one of its own. The module is imported by name there:
 # what `multiprocessing` starts would run the user's script once more.
@@ -40,11 +46,13 @@ def opensmile_version():
     return require("svm_compare")["opensmile"]
 
 
-def functionals(table, feature_set):
+def functionals(table, feature_set, level="recorded"):
     """Compute openSMILE's functionals of a corpus, or read them if they were computed before; see `cache.arrays`.
 
-    An utterance is read with `audio.read`, so openSMILE gets the signal that the networks get: 16 kHz, mono, any
-    format. Its samples become 16-bit integers, as openSMILE's Python package hands them on.
+    An utterance is read with `audio.read`: 16 kHz, mono, any format. Its samples become 16-bit integers, as openSMILE's Python
+    package hands them on. That is the signal that the networks start from, but **not what they hear**: theirs is normalised
+    (``normalise_waveform``), and openSMILE's is as loud as it was recorded unless `level` says otherwise. Most functionals
+    depend on the level, also those that do not measure it.
 
     Parameters
     ----------
@@ -52,6 +60,8 @@ def functionals(table, feature_set):
         Utterance table.
     feature_set : str
         A key of `FEATURE_SETS`.
+    level : {"recorded", "equal"}
+        ``equal`` brings the root mean square of each recording to `RMS`, or as near to it as goes without clipping.
 
     Returns
     -------
@@ -63,19 +73,26 @@ def functionals(table, feature_set):
     AudioError
         If audio files cannot be used; the message names every one with the reason.
     ConfigError
-        If openSMILE is not installed, or there is no such set.
+        If openSMILE is not installed, or there is no such set or level.
     StoreError
         If the cache cannot be written.
     TrainingError
         If openSMILE fails.
+
+    Warns
+    -----
+    UserWarning
+        In which recordings openSMILE finds no pitch. It looks for none where the signal is too weak, and then gives zeros.
     """
     if feature_set not in FEATURE_SETS:
         raise ConfigError(f"feature_set is {feature_set!r}: it must be one of {', '.join(FEATURE_SETS)}")
+    if level not in ("recorded", "equal"):
+        raise ConfigError(f"level is {level!r}: it must be recorded or equal")
     files = pd.Series(audio.recordings(table), table["utterance"]).sort_index()
 
     def make():
         audio.check(table)
-        made = _run(feature_set, files.tolist())
+        made = _run(feature_set, files.tolist(), level)
         if strange := files.index[~np.isfinite(made["functionals"]).all(axis=1)].tolist():
             raise TrainingError(
                 f"openSMILE gives functionals that are no finite numbers for {len(strange)} utterances:"
@@ -83,16 +100,69 @@ def functionals(table, feature_set):
             )
         return made
 
-    key = cache.key(table, modules=[__file__], feature_set=feature_set, opensmile=opensmile_version())
+    key = cache.key(table, modules=[__file__], feature_set=feature_set, level=level, opensmile=opensmile_version())
     held = cache.arrays("functionals", key, make)
-    return pd.DataFrame(held["functionals"], files.index, held["names"].astype(object)).loc[table["utterance"]]
+    found = pd.DataFrame(held["functionals"], files.index, held["names"].astype(object))
+    _warn_of_no_pitch(found, feature_set, level)
+    return found.loc[table["utterance"]]
 
 
-def _run(feature_set, files):
+def at_level(signal):
+    """Bring a signal to the root mean square `RMS`, a constant offset apart, or as near to it as goes without clipping.
+
+    See chapter "Baselines".
+
+    Parameters
+    ----------
+    signal : numpy.ndarray, shape (samples,), float32
+        Not silent.
+
+    Returns
+    -------
+    numpy.ndarray, shape (samples,), float32
+
+    Examples
+    --------
+    A tone comes to a root mean square of 0.0316, 30 dB below 1. A click in silence would be clipped there: its peak goes to 1.
+
+    >>> import numpy as np
+    >>> from sermodules.features.functionals import at_level
+    >>> round(float(at_level(np.sin(np.arange(16000))).std()), 4)
+    0.0316
+    >>> float(at_level(np.eye(1, 16000)[0]).max())
+    1.0
+    """
+    signal = np.asarray(signal, np.float64)
+    gain = min(RMS / signal.std(), 1 / np.abs(signal).max())
+    return (gain * signal).astype(np.float32)
+
+
+def _warn_of_no_pitch(found, feature_set, level):
+    """Name the recordings without a pitch: their functionals are finite, and many of them zero."""
+    if silent := found.index[found[PITCH[feature_set]] == 0].tolist():
+        quiet = (
+            ""
+            if level == "equal"
+            else " If they are quiet recordings of voices, level: equal lets openSMILE hear them."
+        )
+        warnings.warn(
+            f"openSMILE finds no pitch in {len(silent)} recordings: {', '.join(silent)}. They are whispered or noise, or so"
+            " weak (a root mean square below 0.001 of full scale) that it does not look for one. Functionals of the voice are"
+            f" exactly 0 then, not missing.{quiet}",
+            stacklevel=3,
+        )
+
+
+def _run(feature_set, files, level):
     """Let a process of its own extract; return ``functionals``, (files, functionals), and ``names``, or say what failed."""
     with tempfile.TemporaryDirectory() as folder:
         recordings = [file if isinstance(file, str) else astuple(file) for file in files]
-        job = {"feature_set": feature_set, "recordings": recordings, "out": str(Path(folder, "functionals.npz"))}
+        job = {
+            "feature_set": feature_set,
+            "level": level,
+            "recordings": recordings,
+            "out": str(Path(folder, "functionals.npz")),
+        }
         done = subprocess.run(
             [sys.executable, "-P", "-c", _CHILD, str(paths.import_root())], input=json.dumps(job),
             stdout=None if sys.stdout.isatty() else subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
@@ -118,12 +188,13 @@ def _extract():
         job["recordings"], desc="extracting functionals", unit="utterance",
         file=sys.stdout, disable=not sys.stdout.isatty(),
     )  # fmt: skip
-    values = [smile.process_signal(_signal(path), SAMPLE_RATE).to_numpy(np.float32) for path in files]
+    values = [smile.process_signal(_signal(path, job["level"]), SAMPLE_RATE).to_numpy(np.float32) for path in files]
     np.savez(job["out"], functionals=np.concatenate(values), names=np.array(smile.feature_names))
 
 
-def _signal(path):
+def _signal(path, level):
     """Read a signal; openSMILE's package multiplies it by 32768 and cuts to 16 bits, so 1.0 would come out as -1.0."""
     path = audio.Excerpt(*path) if isinstance(path, list) else path  # as JSON gives it
-    signal = np.minimum(audio.read(path), np.float32(32767 / 32768))
+    signal = audio.read(path)
+    signal = np.minimum(at_level(signal) if level == "equal" else signal, np.float32(32767 / 32768))
     return np.pad(signal, (0, max(0, FRAME - signal.size)))

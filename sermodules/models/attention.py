@@ -33,10 +33,11 @@ def _allowed(x, mask):
 class LocalSelfAttention(keras.layers.Layer):
     """Additive self-attention within a window of frames (chapter "Attention versus self-attention").
 
-    It computes the same as ``keras_self_attention.SeqSelfAttention(units, attention_width=width,
-    attention_activation="relu")``, the layer that the paper names [1]_, but scores only the `width` frames of each window
-    instead of all pairs of frames, in any dtype policy and on any Keras backend. With x_t the frame at time t and t' within
-    the window ``[t - width // 2, t - width // 2 + width)``::
+    With equal weights it gives the values and gradients of ``keras_self_attention.SeqSelfAttention(units,
+    attention_width=width, attention_activation="relu")``, the layer that the paper names [1]_, but it scores only the `width`
+    frames of each window instead of all pairs of frames, in any dtype policy and on any Keras backend. It does not *start* as
+    that layer does, unless told so: see `equal_start`. With x_t the frame at time t and t' within the window
+    ``[t - width // 2, t - width // 2 + width)``::
 
         h_tt' = tanh(x_t W_t + x_t' W_x + b_h)
         e_tt' = relu(h_tt' W_a + b_a)
@@ -49,6 +50,10 @@ class LocalSelfAttention(keras.layers.Layer):
         Size of h.
     width : int
         Frames in a window; at the ends of the segment the window is cut short.
+    equal_start : bool
+        Start as the library does under Keras 3: one initializer object serves all its weights, and Keras 3 repeats an object's
+        draw, so W_t begins **equal to** W_x. Otherwise each of the three weights is drawn apart, as in Keras 2. Either way
+        the first of them, W_t, and the weights of all other layers of a network are the same.
 
     Notes
     -----
@@ -75,21 +80,23 @@ class LocalSelfAttention(keras.layers.Layer):
     [1.5, 3.0, 6.0, 7.5]
     """
 
-    def __init__(self, units=32, width=15, **kwargs):
+    def __init__(self, units=32, width=15, equal_start=False, **kwargs):
         super().__init__(**kwargs)
         if units < 1 or width < 1:
             raise ValueError(f"units and width must be at least 1, not {units} and {width}")
-        self.units, self.width = units, width
+        self.units, self.width, self.equal_start = units, width, equal_start
         self.supports_masking = True
 
     def build(self, input_shape):
         """Make the weights: W_t, W_x (features, units), b_h (units,), W_a (units, 1), b_a (1,)."""
         features = input_shape[-1]
-        kernel = {"initializer": "glorot_normal"}
-        self.w_t = self.add_weight(name="w_t", shape=(features, self.units), **kernel)
-        self.w_x = self.add_weight(name="w_x", shape=(features, self.units), **kernel)
+        drawn = [keras.initializers.GlorotNormal() for _ in range(3)]  # each has a seed of its own
+        if self.equal_start:
+            drawn = 3 * drawn[:1]
+        self.w_t = self.add_weight(name="w_t", shape=(features, self.units), initializer=drawn[0])
+        self.w_x = self.add_weight(name="w_x", shape=(features, self.units), initializer=drawn[1])
         self.b_h = self.add_weight(name="b_h", shape=(self.units,), initializer="zeros")
-        self.w_a = self.add_weight(name="w_a", shape=(self.units, 1), **kernel)
+        self.w_a = self.add_weight(name="w_a", shape=(self.units, 1), initializer=drawn[2])
         self.b_a = self.add_weight(name="b_a", shape=(1,), initializer="zeros")
 
     def _windows(self, x):
@@ -115,7 +122,12 @@ class LocalSelfAttention(keras.layers.Layer):
 
     def get_config(self):
         """Return the constructor's arguments."""
-        return {**super().get_config(), "units": self.units, "width": self.width}
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "width": self.width,
+            "equal_start": self.equal_start,
+        }
 
 
 @keras.saving.register_keras_serializable("sermodules")
@@ -386,9 +398,13 @@ class MaxPooling(_Pooling):
         return output, weights
 
 
-def _seq_self(x, mask):
-    x = LocalSelfAttention(UNITS, WIDTH, name="attention")(x, mask=mask)
+def _seq_self(x, mask, equal_start=False):
+    x = LocalSelfAttention(UNITS, WIDTH, equal_start, name="attention")(x, mask=mask)
     return keras.layers.GlobalAveragePooling1D(name="pooled")(x, mask=mask)
+
+
+def _seq_self_equal_start(x, mask):
+    return _seq_self(x, mask, equal_start=True)
 
 
 def _scaled_dot(x, mask):
@@ -420,6 +436,7 @@ def _max(x, mask):
 #: "attention" that can return its weights.
 ATTENTIONS = {
     "seq_self": _seq_self,
+    "seq_self_equal_start": _seq_self_equal_start,
     "scaled_dot": _scaled_dot,
     "additive": _additive,
     "acrnn": _acrnn,
@@ -449,7 +466,7 @@ def attention_weights(model, inputs):
         - "additive", "acrnn", "acrnn_code": (n, 150), the weight of each frame in the sum.
         - "mean": (n, 150), the same for every frame.
         - "max": (n, 150), the share of the features whose maximum lies at each frame.
-        - "seq_self": (n, 150, 15), where entry j of frame t is the weight of frame t - 7 + j.
+        - "seq_self", "seq_self_equal_start": (n, 150, 15), where entry j of frame t is the weight of frame t - 7 + j.
         - "scaled_dot": (n, 150, 150), where entry t' of frame t is the weight of frame t'.
 
         The weights sum to 1 over the last axis. A masked frame has none; where all frames that "seq_self" could weigh are

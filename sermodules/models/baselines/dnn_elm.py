@@ -8,7 +8,7 @@ from scipy.linalg import pinv
 from scipy.special import expit, softmax
 
 from sermodules import corpora
-from sermodules.features.frames import FEATURES, LOG_ENERGY, extract
+from sermodules.features.frames import FEATURES, LOG_ENERGY, PERIOD, extract, near_ceiling
 from sermodules.folds.parts import PARTS, FoldData, Part, class_indices, split, whole_utterances
 from sermodules.models import estimators
 from sermodules.models.backend import keras
@@ -164,14 +164,15 @@ class DnnElm(NetworkMethod):
 
     All that is learned comes from the training speakers: mean and standard deviation of the frame features, the DNN, the ELM.
     Public re-implementations are known to standardise posteriors over training and test together; here they are not scaled
-    at all. The DNN has its full size at every preset. Of the configuration count the data, fold and seed, ``optimizer``,
-    ``learning_rate``, ``epochs``, ``patience`` and ``threads``.
+    at all. The DNN has its full size at every preset. Of the configuration count the data, fold and seed, ``pitch_floor``,
+    ``optimizer``, ``learning_rate``, ``epochs``, ``patience`` and ``threads``.
 
     Open in the source, or in what was at hand of it, and what is done here:
 
     - Which windows are judged at test: the loudest tenth, as in training. Every window learns the label of its utterance.
     - MFCC details: from this package's 40 log-Mels, see `frame_features`.
-    - Pitch and harmonics-to-noise ratio: Praat's, for every frame, voiced or not, see `pitch`.
+    - Pitch and harmonics-to-noise ratio: Praat's, for every frame, voiced or not, see `period_and_ratio`. The pitch is looked
+      for from ``pitch_floor`` on: 75 Hz unless told otherwise. A voice below it gets a wrong pitch, mostly a high one.
     - Which windows have the highest energy, how many 10 % are, and the ends of an utterance: see `loudest_windows`.
     - Scaling: each of the 30 numbers is standardised over the frames of the kept training windows. The utterance features lie
       between 0 and 1 and stay as they are. The waveform's level is kept.
@@ -217,17 +218,20 @@ class DnnElm(NetworkMethod):
         """Make the parts of a fold; see `Method.prepare`. There is a row an utterance.
 
         Each part has one input, ``windows``: an array of n objects, one an utterance, each the utterance's loudest windows as
-        float32 of shape (windows, 25, 30), not standardised.
+        float32 of shape (windows, 25, 30), not standardised. The notes hold ``pitch_near_ceiling``: in which share of
+        the frames of the test speakers' windows the pitch lies so near the ceiling that it is hardly one.
         """
         table, fold, classes, tables = split(config, table, fold)
-        frames = extract(table)
-        parts = (_part(tables[name], frames, classes) for name in PARTS)
-        return FoldData(fold, classes, *parts, corpora.digest(table))
+        frames = extract(table, config.pitch_floor)
+        parts = [_part(tables[name], frames, classes) for name in PARTS]
+        tested = [*parts[PARTS.index("test")].inputs["windows"]]
+        notes = {"pitch_near_ceiling": near_ceiling(np.concatenate(tested)[:, :, PERIOD])} if tested else {}
+        return FoldData(fold, classes, *parts, corpora.digest(table), notes=notes)
 
     @classmethod
     def part(cls, config, table, classes, standardiser=None):
         """Make a part of recordings; see `Method.part`."""
-        return _part(table, extract(table), classes)
+        return _part(table, extract(table, config.pitch_floor), classes)
 
     def fit(self, data, config, verbose=True, previous=None):
         """Train the DNN epoch by epoch, the ELM after each, and keep the epoch with the best validation UAR."""

@@ -83,7 +83,7 @@ class _FunctionalsSvm(Method):
 
     @classmethod
     def _values(cls, config, table):
-        values = functionals(table, cls.feature_set)
+        values = functionals(table, cls.feature_set, config.level)
         return by_speaker(values, table["speaker"]) if config.standardise == "speaker" else values
 
     def fit(self, data, config, verbose=True, previous=None):
@@ -207,6 +207,11 @@ class SvmCompare(_FunctionalsSvm):
     - Standardising: by the training utterances. With ``standardise="speaker"`` each speaker by their own, see `by_speaker`: it
       uses the test speaker's own data, so it is another task.
     - One against one or one against the rest: the challenge's tool, Weka's SMO, does the former.
+    - Level: openSMILE gets each recording as loud as it was made, and most functionals depend on that. The networks' input is
+      normalised, so they do not hear it. With ``level="equal"`` every recording has one root mean square, see
+      `sermodules.features.functionals.at_level`.
+    - Rate: always 16 kHz. Functionals of the same speech at 44.1 or 48 kHz are others, so figures of papers that keep the rate
+      of their recordings are figures of other features.
     """
 
     feature_set, cost = "ComParE_2016", 1e-3
@@ -227,7 +232,7 @@ class SvmEgemaps(_FunctionalsSvm):
     - C: the source averages results over a range of values (recalled, full text not at hand). Here it is 0.01 for
       every corpus and fold.
     - Classes of unequal size: upsampled in the source (recalled), weighted here.
-    - Standardising: the source compares several ways (recalled). Here: as for `SvmCompare`.
+    - Standardising: the source compares several ways (recalled). Here: as for `SvmCompare`, and so are level and rate.
     """
 
     feature_set, cost = "eGeMAPSv02", 1e-2
