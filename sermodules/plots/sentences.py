@@ -1,7 +1,5 @@
 """Sentences of a chapter that hold numbers which its cells computed."""
 
-from IPython.display import Markdown, display
-
 
 def say(text):
     """Show Markdown below the cell: a paragraph whose numbers were just computed.
@@ -19,4 +17,6 @@ def say(text):
     >>> plots.say("The UAR is **50 %**.")
     <IPython.core.display.Markdown object>
     """
+    from IPython.display import Markdown, display  # slow to import, and reports, which draw as well, do without it
+
     display(Markdown(text.strip()))
