@@ -10,10 +10,11 @@ import pytest
 import yaml
 from conftest import write_tones
 
-from sermodules import runs, study
+from sermodules import corpora, runs, study
 from sermodules.config import RunConfig
 from sermodules.errors import ConfigError, CorpusError, StoreError
 from sermodules.runs import store
+from sermodules.study import driver
 
 ROOT = Path(__file__).parents[1]
 TINY = {"preset": "smoke", "width": 1 / 64, "conv_layers": 1, "epochs": 1, "gender": "none"}
@@ -311,3 +312,11 @@ def test_what_has_one_meaning_is_read(tmp_path, about):
     path = tmp_path / "once.yaml"
     path.write_text(STUDY_TEXT + f"about: {about}\n")
     assert len(study.load(path).configs) == 2
+
+
+def test_a_corpus_is_read_once_for_all_of_its_runs(monkeypatch, tones):
+    read = []
+    load = corpora.load
+    monkeypatch.setattr(corpora, "load", lambda **reading: read.append(reading["name"]) or load(**reading))
+    configs = [RunConfig.create(corpus=tones, seed=seed, **TINY) for seed in range(5)]
+    assert len(driver._tables(configs)) == 1 and read == [tones]

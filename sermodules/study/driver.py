@@ -219,7 +219,8 @@ def _check_machine():
 
 def _tables(missing):
     """Read the corpora of the missing runs."""
-    return {data_key(config): corpora.load(**config.reading) for config in missing}
+    wanted = {data_key(config): config for config in missing}  # a corpus of thousands is read once, not for each run
+    return {key: corpora.load(**config.reading) for key, config in wanted.items()}
 
 
 def _divisions(missing, tables):
