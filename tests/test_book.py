@@ -731,6 +731,19 @@ def test_landing_page_draws_what_the_ledger_says():
     assert set(sermodules_book.reading_figures({}).values()) == {"not run yet"}
 
 
+def test_the_level_of_the_svms_is_taken_from_its_runs():
+    results = sermodules_book.published_studies(ROOT)["svm-level"]
+    means = {
+        level: pd.Series(
+            [run.metrics["uar"] for run in results if run.config.level == level and run.config.model == "svm_egemaps"]
+        )
+        for level in ("equal", "recorded")
+    }
+    gain = 100 * (means["equal"].mean() - means["recorded"].mean())
+    assert sermodules_book.level_figures({"svm-level": results})["level_svm_egemaps"].startswith(f"{gain:+.1f} [")
+    assert set(sermodules_book.level_figures({}).values()) == {"not run yet"}
+
+
 def test_benchmarks_are_shown_as_they_were_measured(tmp_path):
     assert sermodules_book.benchmark_tables(tmp_path) == {"benchmarks": "No benchmark is published yet."}
     told = {

@@ -277,6 +277,21 @@ def reading_figures(studies):
     return {key: texts.get(name, "not run yet") for key, name in READINGS.items()}
 
 
+def level_figures(studies):
+    """Return what bringing all recordings to one level does to the SVMs on EMO-DB, by the name to write between braces."""
+    found = {}
+    for model in ("svm_egemaps", "svm_compare"):
+        runs = [result for result in studies.get("svm-level", ()) if result.config.model == model]
+        text = "not run yet"
+        if runs:
+            levels = {result.config.run_id: result.config.level for result in runs}
+            table = scores.from_results(runs)
+            row = statistics.compare(table.assign(configuration=table["run"].map(levels)), "recorded").iloc[0]
+            text = f"{row['difference']:+.1f} [{row['low']:.1f}, {row['high']:.1f}]"
+        found[f"level_{model}"] = text
+    return found
+
+
 def claims_figure(rows):
     """Draw rows of a ledger, and return the picture as Markdown that holds it."""
     figure, picture = Figure(figsize=(8, 0.8 + 0.35 * len(rows)), layout="constrained"), io.BytesIO()
@@ -636,6 +651,7 @@ def on_config(app, config):
         **paper_figures(),
         **our_figures(studies),
         **reading_figures(studies),
+        **level_figures(studies),
         **choice_figures(app.srcdir),
         **versions(app.srcdir),
         **commands(),
