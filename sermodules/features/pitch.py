@@ -35,13 +35,10 @@ def track(signal, step=0.01, floor=FLOOR, every_frame=False):
     hertz, strength : numpy.ndarray of float64, shape (frames,)
         Pitch, 0 where there is none, and the normalised autocorrelation at its period.
 
-    Raises
-    ------
-    parselmouth.PraatError
-        If the signal is shorter than three periods of the floor.
-
     Notes
     -----
+    Praat refuses a signal that is shorter than three periods of the floor (``parselmouth.PraatError``).
+
     ``Sound.to_pitch_ac`` of praat-parselmouth with Praat's default settings, but for range and thresholds. The lower the
     floor, the longer the window (40 ms at 75 Hz, 60 ms at 50 Hz), and the more a fast movement of the voice is smoothed.
 
