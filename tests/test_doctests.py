@@ -29,6 +29,8 @@ WITHOUT = {
     "sermodules.corpora.load": "reads a corpus, or makes one; every chapter begins with it",
     "sermodules.corpora.synthetic.": "plans the synthetic corpus; the chapter The corpora shows what",
     "sermodules.features.log_mels.extract": "reads the audio of a corpus and fills the cache",
+    "sermodules.models.epochs.prepare_to_train": "compiles a Keras network; the chapter One fold is its example",
+    "sermodules.plots.sentences.say": "shows a paragraph; every chapter calls it",
     "sermodules.features.functionals.": "needs openSMILE, which is no dependency",
 }
 

@@ -141,6 +141,8 @@ def _clustered(differences):
 def holm(p):
     """Adjust p-values after Holm (1979), "A simple sequentially rejective multiple test procedure".
 
+    See chapter "How sure can we be?".
+
     Parameters
     ----------
     p : pandas.Series
