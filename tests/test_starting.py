@@ -120,7 +120,7 @@ class Answers:
     def __init__(self, *names):
         self.names = names
 
-    def run(self, config, folder, notebook):
+    def run(self, config, folder, notebook, keep_model):
         (folder / store.NOTEBOOK).write_text("{}")
         for name in self.names:
             (folder / name).mkdir()

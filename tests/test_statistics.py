@@ -374,9 +374,9 @@ def test_compare_says_what_the_single_tests_say():
 
 
 def test_holm_by_hand_counts_a_comparison_without_a_p_value():
-    adjusted = comparison._holm(pd.Series([0.01, 0.04, 0.03]))
+    adjusted = comparison.holm(pd.Series([0.01, 0.04, 0.03]))
     assert adjusted == pytest.approx([0.03, 0.06, 0.06])
-    adjusted = comparison._holm(pd.Series([0.01, np.nan, 0.03]))
+    adjusted = comparison.holm(pd.Series([0.01, np.nan, 0.03]))
     assert adjusted[[0, 2]] == pytest.approx([0.03, 0.06]) and np.isnan(adjusted[1])
 
 

@@ -102,6 +102,10 @@ def test_study_files_of_the_project_can_be_read(path):
         "comparison": ({("emodb", "teaching")}, 50 * 18),
         "acrnn-code": ({("emodb", "teaching")}, 10 * 7 * 5),
         "precision": ({("emodb", "teaching")}, 50 * 2),
+        "layer-start": ({("emodb", "teaching")}, 100),
+        "pitch-floor": ({("emodb", "teaching")}, 100),
+        "svm-level": ({("emodb", "paper")}, 40),
+        "svm-level-cremad": ({("cremad", "paper")}, 40),
         "readings": ({("emodb", "teaching")}, 50 * 24),
         "gender-controls": (
             {("synthetic-gender-irrelevant", "smoke"), ("synthetic-gender-decisive", "smoke")}, 20 * 6,
@@ -175,7 +179,7 @@ def test_relative_paths_mean_the_same_in_every_run(tmp_path):
     environment = os.environ | {"SERMODULES_CACHE": "cache"}
     done = sermodules("study", "run", path.name, "--out", "runs", cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == ["features", "samples"]
+    assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == ["features", "libraries", "samples"]
     # other labels: the run is not passed off as one of the corpus that is there now
     text = corpus.read_text()
     corpus.write_text(text.replace("A2,A,male", "A2,A,female"))
