@@ -9,7 +9,9 @@ SUITABLE = import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3,
 BIN = .venv/bin
 READY = .venv/.complete
 PIP = $(BIN)/python -m pip install --disable-pip-version-check
-UV = uv pip install --python $(BIN)/python
+# Compiled, as pip does it: where nothing may write later (PYTHONDONTWRITEBYTECODE, somebody else's folder), each start of
+# TensorFlow would compile it again.
+UV = uv pip install --compile-bytecode --python $(BIN)/python
 # What $(1), one of these two, installs. setuptools goes first, so that the source archives of the lock are built with it and not
 # with an unpinned one.
 INSTALL = $(1) --quiet --require-hashes -r .venv/setuptools.lock && \

@@ -127,7 +127,7 @@ STEPS = [
     "--require-hashes --no-build-isolation -r requirements.lock",
     "--quiet --no-deps --no-build-isolation -e .",
 ]
-BY_UV = [f"pip install --python .venv/bin/python {step}" for step in STEPS]
+BY_UV = [f"pip install --compile-bytecode --python .venv/bin/python {step}" for step in STEPS]
 BY_PIP = [f"-m pip install --disable-pip-version-check {step}" for step in STEPS]
 GET_UV = "-m pip install --disable-pip-version-check --quiet --only-binary :all: --require-hashes -r .venv/uv.lock"
 
