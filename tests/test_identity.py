@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -117,12 +118,20 @@ def record(folder, **changes):
     store.save(result, folder.parent)
 
 
+@pytest.fixture(scope="module")
+def first_done(tmp_path_factory, tones):
+    """Return a folder with a study file of two runs, and the folder of runs with the first of them."""
+    folder = tmp_path_factory.mktemp("first")
+    path = write(folder, tones)
+    assert not study.run(study.load(path, folds=[1]), folder / "runs", 1, notebooks=False, tell=lambda line: None)
+    return folder
+
+
 @pytest.fixture
-def half_done(tmp_path, tones):
-    """Return a study file of two runs, the first of which is done, and the folder of runs."""
-    path = write(tmp_path, tones)
-    assert not study.run(study.load(path, folds=[1]), tmp_path / "runs", 1, notebooks=False, tell=lambda line: None)
-    return path, tmp_path / "runs"
+def half_done(tmp_path, first_done):
+    """Return a study file of two runs, the first of which is done, and the folder of runs; a copy, to be altered."""
+    shutil.copytree(first_done, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "s.yaml", tmp_path / "runs"
 
 
 @pytest.mark.parametrize(
