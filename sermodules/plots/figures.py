@@ -176,6 +176,60 @@ def plot_claims(ledger, ax, reported=None):
     return ax
 
 
+def plot_corpora(table, ax, reported=None):
+    """Draw what each corpus says of a contrast, and their common mean: a forest plot (chapter "The verdict").
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `sermodules.evidence.across.contrasts`.
+    ax : matplotlib.axes.Axes
+    reported : dict of str to tuple of float, optional
+        What the paper reports of a contrast: from and to (points).
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        `ax`, a row a contrast and corpus; a common mean is an open diamond.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt, pandas as pd
+    >>> from sermodules import plots
+    >>> fig, ax = plt.subplots()
+    >>> table = pd.DataFrame({"contrast": ["gender"] * 2, "corpus": ["EMO-DB", "CREMA-D"], "mean": [1.0, 0.5]})
+    >>> ax = plots.plot_corpora(table.assign(low=-1.0, high=2.0), ax, reported={"gender": (1, 2)})
+    >>> [text.get_text() for text in ax.get_yticklabels()]
+    ['gender: EMO-DB', 'gender: CREMA-D']
+    """
+    _opaque(ax)
+    contrasts = list(dict.fromkeys(table["contrast"]))
+    rows = -np.arange(len(table), dtype=float) - table["contrast"].map(contrasts.index).to_numpy()  # a gap between contrasts
+    together = table["corpus"].str.startswith("both").to_numpy()
+    ax.axvline(0, color="black", linewidth=1)
+    for name, (least, most) in (reported or {}).items():
+        mine = rows[(table["contrast"] == name).to_numpy()]
+        if len(mine):
+            ax.fill_between(
+                [least - 0.04, most + 0.04], mine.min() - 0.4, mine.max() + 0.4, color=CONFIGURATION_COLOURS[3], alpha=0.35,
+                linewidth=0, label="the paper's, on IEMOCAP",
+            )  # fmt: skip
+    colour = CONFIGURATION_COLOURS[0]
+    ax.hlines(rows, table["low"], table["high"], color=colour, linewidth=np.where(together, 3, 2))
+    ax.plot(table["mean"][~together], rows[~together], "o", color=colour, label="a corpus, with its 95 % interval")
+    if together.any():
+        ax.plot(
+            table["mean"][together], rows[together], "D", color=colour, markerfacecolor="white", markersize=8,
+            label="common mean",
+        )  # fmt: skip
+    ax.set_yticks(rows, table["contrast"] + ": " + table["corpus"])
+    handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))  # each once
+    ax.legend(handles.values(), handles, loc="lower left", bbox_to_anchor=(0, 1), frameon=False, ncols=3)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
 def plot_log_mel(log_mel, ax, hop=0.01):
     """Draw a log-Mel spectrogram (chapter "One fold").
 
