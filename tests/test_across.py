@@ -54,7 +54,7 @@ def test_two_configurations_of_one_model_are_refused(tmp_path):
         for r in mine
         if r.config.model == "model2"
     ]
-    with pytest.raises(SermodulesError, match="2 configurations of Model 2 .*give the runs of one"):
+    with pytest.raises(SermodulesError, match=r"2 configurations of Model 2 .*give the runs of one"):
         across.contrasts(study.registration, [mine + wider])
 
 

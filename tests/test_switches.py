@@ -68,7 +68,8 @@ SWITCHES = {
 class _Recorder:
     """Stands for a network that only notes how it is to be trained."""
 
-    optimizer = types.SimpleNamespace(variables=[])
+    optimizer = types.SimpleNamespace(variables=[], build=lambda variables: None)
+    trainable_variables = ()
 
     def get_weights(self):
         return []

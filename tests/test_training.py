@@ -48,6 +48,17 @@ def test_result_is_consistent(result, tones):
     assert result.provenance["utterances"] == {"train": 16, "validation": 8, "test": 8}
 
 
+@pytest.mark.parametrize("optimizer", sorted(epochs.OPTIMIZERS))
+def test_a_step_is_traced_once(tones, monkeypatch, optimizer):
+    config, traced = tiny(tones, optimizer=optimizer), []
+    data = runs.prepare(config)
+    method = models.build(config, len(data.classes))
+    step = method.network.train_step
+    monkeypatch.setattr(method.network, "train_step", lambda batch: traced.append(1) or step(batch))
+    runs.fit(method, data, config, verbose=False, previous=None)
+    assert len(traced) == 1
+
+
 def csv(config, out):
     runs.run(config, out, verbose=False)
     return (out / config.run_id / "predictions.csv").read_bytes()

@@ -68,7 +68,8 @@ def _rows(results, wanted):
     if (several > 1).any():
         model, _, gender = several.index[several > 1][0]
         raise SermodulesError(
-            f"{several.max()} configurations of {METHODS[model].name} with gender '{gender}' on one corpus: give the runs of one."
+            f"{several.max()} configurations of {METHODS[model].name} with gender '{gender}' on one corpus: give the runs of"
+            " one."
         )
     return rows.assign(cell=[_key(config) for config in rows["cell"]])
 
@@ -114,7 +115,9 @@ def common_mean(estimates):
     """
     errors = estimates["error"].to_numpy(float)
     if not (errors > 0).all():
-        raise SermodulesError("each estimate needs a standard error above 0: one of them has runs that do not differ at all")
+        raise SermodulesError(
+            "each estimate needs a standard error above 0: one of them has runs that do not differ at all"
+        )
     weights = 1 / errors**2
     mean = float(weights @ estimates["mean"] / weights.sum())
     error = float(1 / np.sqrt(weights.sum()))

@@ -70,13 +70,15 @@ def learning_rate(config, count):
 def prepare_to_train(network, config, count, **options):
     """Give a network its loss, the cross-entropy of logits, and the configuration's optimizer (Keras calls it compiling).
 
-    `count` is the number of minibatches in all epochs, for `learning_rate`.
+    `count` is the number of minibatches in all epochs, for `learning_rate`. The optimizer's variables are made here: TensorFlow
+    traces a step a second time if the first made variables, and a trace takes some two seconds.
     """
     network.compile(
         optimizer=OPTIMIZERS[config.optimizer](learning_rate(config, count)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         **options,
     )
+    network.optimizer.build(network.trainable_variables)
 
 
 def minibatches(part, rows, batch_size, seed, weight=None):
@@ -335,7 +337,6 @@ def train(network, minibatches, steps, checkpoint, previous=None):
     reused, done, began = recorder.seconds, len(recorder.epochs), time.perf_counter()
     if not known or (done < config.epochs and not network.stop_training):
         if known:  # it was ended early by its own validation speakers
-            network.optimizer.build(network.trainable_variables)
             for variable, value in zip(network.optimizer.variables, known.optimizer, strict=True):
                 variable.assign(value)
             for _ in range(done * steps):

@@ -204,7 +204,8 @@ def plot_corpora(table, ax, reported=None):
     """
     _opaque(ax)
     contrasts = list(dict.fromkeys(table["contrast"]))
-    rows = -np.arange(len(table), dtype=float) - table["contrast"].map(contrasts.index).to_numpy()  # a gap between contrasts
+    gaps = table["contrast"].map(contrasts.index).to_numpy()
+    rows = -np.arange(len(table), dtype=float) - gaps
     together = table["corpus"].str.startswith("both").to_numpy()
     ax.axvline(0, color="black", linewidth=1)
     for name, (least, most) in (reported or {}).items():
