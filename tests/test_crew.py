@@ -16,6 +16,7 @@ from test_engine import disk
 
 from sermodules import files, study
 from sermodules.errors import StudyError
+from sermodules.models import epochs
 from sermodules.runs import store
 from sermodules.study import crew, progress, published, runner, scheduling, worker
 
@@ -158,6 +159,29 @@ def test_what_belongs_to_the_machine_ends_the_study_and_fails_no_run(tmp_path, t
     assert (
         not (out / "failed").exists() and not study.done(study.load(path), out) and not (out / progress.STAGED).exists()
     )
+
+
+def test_a_process_that_has_grown_does_no_more_run(tmp_path, tones, monkeypatch):
+    """TensorFlow keeps something of each training. The run counts; the next one has a new process."""
+    path, out, used = write(tmp_path, tones), tmp_path / "runs", []
+    real = runner.Runner.run
+
+    def run(self, *arguments):
+        used.append(self.process.pid)
+        return real(self, *arguments) | {"worn": True}
+
+    monkeypatch.setattr(runner.Runner, "run", run)
+    assert not study.run(study.load(path), out, 1, notebooks=False, tell=lambda line: None)
+    assert all_done(path, out) and len(set(used)) == 2
+
+
+def test_how_much_a_process_may_grow(monkeypatch):
+    for taken, growth in ((True, runner.GROWTH), (False, 2 * runner.GROWTH)):  # a partner's run is waited for
+        monkeypatch.setattr(epochs.PREVIOUS, "taken", taken)
+        assert runner._is_worn(growth + 1) and not runner._is_worn(growth)
+    before = runner._own_memory()
+    block = b"1" * 10**8
+    assert 0.9 * len(block) < runner._own_memory() - before < 1.3 * len(block)
 
 
 @pytest.mark.parametrize(

@@ -276,15 +276,21 @@ class Previous:
     ----------
     limit : int
         What the weights of all epochs of a training may take (bytes) to be kept.
+
+    Attributes
+    ----------
+    taken : bool
+        Whether the last run that asked got a training.
     """
 
     def __init__(self, limit=2**32):
-        self.limit, self._last = limit, None
+        self.limit, self.taken, self._last = limit, False, None
 
     def take(self, key):
         """Hand over the training with this key, or None; nothing is kept then."""
         last, self._last = self._last, None
-        return last if last is not None and last.key == key else None
+        self.taken = last is not None and last.key == key
+        return last if self.taken else None
 
     def keep(self, training):
         """Keep a training, if it has any epoch."""

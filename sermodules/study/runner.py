@@ -19,6 +19,8 @@ import traceback
 from collections import deque
 from pathlib import Path
 
+import psutil
+
 from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError, StudyError
 from sermodules.paths import code_digest, import_root, make_libraries, name_libraries
@@ -42,6 +44,10 @@ START = (
     "from sermodules.study.runner import main; main()"
 )
 
+
+#: Bytes by which a process may grow after its first run. TensorFlow keeps some tens of megabytes of each network
+#: that it has trained, whatever Keras is asked to clear (findings/keras-keeps-trained-graphs.sh).
+GROWTH = 2**30
 
 #: Lines of what a process said last that are shown if it dies.
 LAST_WORDS = 5
@@ -98,7 +104,8 @@ class Runner:
         Returns
         -------
         dict
-            Empty if all went well; else ``error``, ``traceback``, and ``machine``: if it is the machine's and not the run's.
+            ``error``, ``traceback`` and, if it is the machine's and not the run's, ``machine``: only if the run failed.
+            ``worn``: only if the process has grown so much that another should do the next run.
 
         Raises
         ------
@@ -246,6 +253,19 @@ def _hindrance():
     return ""
 
 
+def _own_memory():
+    """Return the bytes of this process that are not those of a file; on other systems than Linux, all of them."""
+    info = psutil.Process().memory_info()
+    return info.rss - getattr(info, "shared", 0)
+
+
+def _is_worn(growth):
+    """Tell whether the next run should have another process: at best not before the partner's run has taken over a training."""
+    from sermodules.models import epochs
+
+    return growth > (GROWTH if epochs.PREVIOUS.taken else 2 * GROWTH)
+
+
 def main():
     """Take orders until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver
@@ -259,7 +279,12 @@ def main():
         orders = _orders()
         answers.write(json.dumps(_hindrance()) + "\n")
         answers.flush()
+        first = None
         for order in orders:
             config = RunConfig(**order.pop("config"))
-            answers.write(json.dumps(do(config, **order)) + "\n")
+            answer = do(config, **order)
+            first = _own_memory() if first is None else first
+            if _is_worn(_own_memory() - first):
+                answer["worn"] = True
+            answers.write(json.dumps(answer) + "\n")
             answers.flush()

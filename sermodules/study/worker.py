@@ -138,6 +138,8 @@ def do(settings, key, parent, notebook=None, watched=contextlib.nullcontext):
         return {"unfit": f"no run can start: {str(error).rstrip('.')} (`sermodules doctor` says more)"}
     except OSError as error:
         return {"unfit": f"{files.refusal(error)}. Runs are staged in {parent}"}
+    if answer.pop("worn", False):
+        stop(*key)
     if answer.pop("machine", False):
         return {"unfit": f"{answer['error']}. Runs are staged in {parent}"}
     if notebook is not None and not answer and not found.keys() >= {*store.FILES}:
