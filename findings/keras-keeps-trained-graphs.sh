@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Keras 3 on TensorFlow: a network that was trained is deleted, the session cleared, and its graph still fills memory.
+# Keras 3 on TensorFlow: a trained network is deleted, the session cleared, and some 25 MB stay. Our studies change the process in time.
 #
 # Each `fit` of a new network leaves some 25 MB, by the size of the step's graph; half of it if the optimizer was built before. `predict` leaves nothing. No Python object is
 # left over. Who trains fold after fold in one process runs out of memory, however small the networks are.
