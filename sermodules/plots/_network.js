@@ -14,26 +14,44 @@ const network = (() => {
     return powers.map((power) => power / sum);
   }
 
-  // Filters of 5 frames by 3 bands over x, (time, bands, channels); beyond the edges of the picture are zeros.
+  // What a filter of 5 frames by 3 bands sees at (t, f) of x, (time, bands, channels); beyond the edges of the picture are zeros.
+  function look(x, time, bands, channels, t, f, patch) {
+    patch.fill(0);
+    for (let i = Math.max(-2, -t); i <= Math.min(2, time - 1 - t); i++) {
+      for (let j = Math.max(-1, -f); j <= Math.min(1, bands - 1 - f); j++) {
+        const from = ((t + i) * bands + f + j) * channels;
+        const to = ((i + 2) * 3 + j + 1) * channels;
+        for (let c = 0; c < channels; c++) patch[to + c] = x[from + c];
+      }
+    }
+  }
+
+  // Each filter at each place: the sum of what it sees times its kernel. Nearly all of the network's work is here, so filters go
+  // in fours: a number that is read once serves four times.
   function convolution(x, time, bands, { kernel, bias }) {
-    const filters = bias.length;
-    const channels = x.length / (time * bands);
+    const [filters, channels] = [bias.length, x.length / (time * bands)];
+    const size = 15 * channels;
+    const w = new Float64Array(kernel.length); // the numbers of a filter lie together
+    kernel.forEach((value, i) => (w[(i % filters) * size + Math.floor(i / filters)] = value));
     const y = new Float32Array(time * bands * filters);
-    const sum = new Float64Array(filters);
-    for (let t = 0; t < time; t++) {
+    const patch = new Float64Array(size);
+    for (let t = 0, to = 0; t < time; t++) {
       for (let f = 0; f < bands; f++) {
-        sum.set(bias);
-        for (let i = Math.max(-2, -t); i <= Math.min(2, time - 1 - t); i++) {
-          for (let j = Math.max(-1, -f); j <= Math.min(1, bands - 1 - f); j++) {
-            const from = ((t + i) * bands + f + j) * channels;
-            let k = ((i + 2) * 3 + j + 1) * channels * filters;
-            for (let c = 0; c < channels; c++) {
-              const value = x[from + c];
-              for (let n = 0; n < filters; n++) sum[n] += value * kernel[k++];
-            }
+        look(x, time, bands, channels, t, f, patch);
+        for (let n = 0; n < filters; n += 4, to += 4) {
+          let [a, b, c, d] = [bias[n], bias[n + 1], bias[n + 2], bias[n + 3]];
+          for (let k = 0, at = n * size; k < size; k++, at++) {
+            const value = patch[k];
+            a += value * w[at];
+            b += value * w[at + size];
+            c += value * w[at + 2 * size];
+            d += value * w[at + 3 * size];
           }
+          y[to] = a;
+          y[to + 1] = b;
+          y[to + 2] = c;
+          y[to + 3] = d;
         }
-        y.set(sum, (t * bands + f) * filters);
       }
     }
     return y;

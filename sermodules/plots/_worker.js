@@ -29,8 +29,11 @@ const jobs = {
   segment({ model, x, start, statistics, gender }) {
     model.layers ??= layersOf(model);
     const input = features.segment(x, start, statistics ?? model.standardiser, model.padding);
-    return network.run(input, model.layers, gender);
+    const { outputs, ...answer } = network.run(input, model.layers, gender);
+    return answer;
   },
+
+  statistics: ({ recordings }) => features.statistics(recordings),
 };
 
 onmessage = ({ data }) => {

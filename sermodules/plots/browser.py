@@ -1,8 +1,8 @@
 """What runs in a page: the scripts of this folder, and the data that they get, in one piece of HTML.
 
-ES modules do not load from ``file://``, so the scripts are no modules: each is one constant or function, and `script` puts those
-that a page needs into one function, which leaves no name behind. `_decoding.js`, `_drawing.js` and `_playing.js` serve the
-attention player and the page "Try it"; `_features.js`, `_network.js` and `_worker.js` compute in that page.
+ES modules do not load from ``file://``, so the scripts are no modules: each is one constant or function, and `script` puts
+those that a page needs into one function, which leaves no name behind. `_decoding.js`, `_drawing.js` and `_playing.js` serve
+the attention player and the page "Try it"; `_features.js`, `_network.js` and `_worker.js` compute in that page.
 """
 
 import base64
