@@ -25,12 +25,14 @@ function tryIt(id, script, data) {
 
   // --- what is chosen, and what was heard
 
-  const player = playing(root);
+  const player = playing(part("live-plots"));
   const known = []; // features of the reader's three sentences
   let recording = null;
   let turn = 0; // who began later wins
 
-  const say = (text) => (part("status").textContent = text);
+  const say = (text) => {
+    part("status").textContent = text;
+  };
   const picked = (name) => root.querySelector(`input[name="${id}-${name}"]:checked`).value;
   const percent = (share) => `${(100 * share).toFixed(0)} %`;
   const best = (posteriors) => data.classes[posteriors.indexOf(Math.max(...posteriors))];
