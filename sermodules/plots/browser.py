@@ -18,7 +18,25 @@ from sermodules.corpora.audio import SAMPLE_RATE
 
 @functools.cache
 def source(name):
-    """Return the text of a script or style of this folder, such as ``"_network.js"``."""
+    """Return the text of a script or style of this folder.
+
+    See chapter "Try it".
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from sermodules.plots import browser
+    >>> "const network" in browser.source("_network.js")
+    True
+    """
     return resources.files("sermodules.plots").joinpath(name).read_text(encoding="utf-8").strip()
 
 

@@ -113,6 +113,16 @@ def try_it(models, voices, picture, alt):
     ------
     ConfigError
         If a model is missing, or is one that the page does not compute.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt, numpy as np
+    >>> from sermodules.inference import rounded
+    >>> from sermodules.paths import project_root
+    >>> from sermodules.plots.try_it import try_it
+    >>> networks = rounded.read(project_root() / "results" / "try-it")
+    >>> try_it(networks, {"a tone": np.sin(np.arange(16000) / 5)}, plt.figure(), "an empty picture")
+    The page "Try it": to use it, open the notebook or the page in a browser.
     """
     missing = [name for name in MODELS if name not in models]
     if missing:
