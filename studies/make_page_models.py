@@ -66,7 +66,7 @@ def check_same(result, again):
     ours, theirs = (one.predictions.set_index("utterance") for one in (again, result))
     columns = posterior_columns(result.metrics["classes"])
     ours = ours.reindex(theirs.index)
-    off = float((ours[columns] - theirs[columns]).abs().max(axis=None))
+    off = float(np.abs(ours[columns].to_numpy() - theirs[columns].to_numpy()).max())
     if not (off <= TOLERANCE and (ours["predicted"] == theirs["predicted"]).all()):
         raise SermodulesError(
             f"{result.config.run_id}: the predictions are not the published ones (a posterior differs by {off:.2g}). Use the"
