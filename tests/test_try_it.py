@@ -260,26 +260,28 @@ def test_two_clicks_at_once_give_the_later_answer(page):
     assert said(page, "the network says").startswith("voice 2")
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("empty.wav", b"", "it is empty"),
-        ("letter.wav", b"Dear reader, " * 100, "no sound in it that it can read"),
-        ("silence.wav", lambda path: soundfile.write(path, np.zeros(8000), 16000), "it is silent"),
-        (
-            "click.wav",
-            lambda path: soundfile.write(path, np.ones(100) * [(-1) ** n for n in range(100)], 16000),
-            "25 ms",
-        ),
-        ("two_hours.wav", lambda path: long_file(path, 7200), "it is 2 h 0 min long"),
-    ],
-)
-def test_files_that_do_not_do_are_named_and_the_page_goes_on(page, tmp_path, name, content, reason):
-    path = tmp_path / name
-    content(path) if callable(content) else path.write_bytes(content)
+#: What is no recording of up to 30 s: how it is written, and what the page says.
+UNFIT = {
+    "empty.wav": (lambda path: path.touch(), "it is empty"),
+    "letter.wav": (
+        lambda path: path.write_text("Dear reader, " * 100, encoding="utf-8"),
+        "no sound in it that it can read",
+    ),
+    "silence.wav": (lambda path: soundfile.write(path, np.zeros(8000), 16000), "it is silent"),
+    "click.wav": (
+        lambda path: soundfile.write(path, 0.5 * (-1.0) ** np.arange(100), 16000),
+        "shorter than one frame of 25 ms",
+    ),
+    "two_hours.wav": (lambda path: long_file(path, 7200), "it is 2 h 0 min long"),
+}
+
+
+def test_files_that_do_not_do_are_named_and_the_page_goes_on(page, tmp_path):
     find(page, "guessing").click()
-    find(page, "file").send_keys(str(path))
-    assert reason in said(page, f"{name} cannot be used")
+    for name, (write, reason) in UNFIT.items():
+        write(tmp_path / name)
+        find(page, "file").send_keys(str(tmp_path / name))
+        assert reason in said(page, f"{name} cannot be used")
     press(page, "voice 1")
     said(page, "the network says")
 
@@ -383,7 +385,7 @@ def test_models_of_the_page_are_small_and_those_that_it_needs(page_models):
     for model in page_models.values():
         assert sum(array.nbytes for array in model.arrays.values()) <= 350_000
         assert all(array.dtype == np.float16 for array in model.weights.values())
-        assert model.facts["rounding"]["changed"] == 0
+        assert model.facts["rounding"]["largest"] < 0.005
 
 
 def test_a_model_that_is_missing_or_not_computed_is_refused(page_models):

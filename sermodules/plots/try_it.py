@@ -192,7 +192,7 @@ def _sources(page):
     )
     return f"""<div class="ti-sources">
 <button type="button" class="sp-button ti-record">● Record, up to 10 s</button>
-<label class="ti-file-label">or a file: <input type="file" class="ti-file" accept="audio/*,video/*"/></label>
+<label class="ti-file-label">or a file, also dropped here: <input type="file" class="ti-file" accept="audio/*,video/*"/></label>
 </div>
 <p class="ti-privacy">No server takes part: the network runs in this page, and nothing that you say leaves this machine.</p>
 <div class="ti-sources" role="group" aria-label="Voices of a program"><span>or a voice of a program:</span>{voices}</div>"""
