@@ -27,6 +27,7 @@ function tryIt(id, script, data) {
 
   const player = playing(part("live-plots"));
   const known = []; // features of the reader's three sentences
+  let heard = 0; // how many were heard, again or for the first time
   let recording = null;
   let turn = 0; // who began later wins
 
@@ -255,6 +256,7 @@ function tryIt(id, script, data) {
   async function enrol(place, blob, own) {
     try {
       known[place] = await ask({ job: "features", signal: await decoding.samples(blob, own) });
+      heard += 1;
       part(`heard-${place}`).textContent = "heard";
       say(`Sentence ${place + 1} is heard.`);
       await compare(turn);
@@ -266,12 +268,14 @@ function tryIt(id, script, data) {
   // What a network that is standardised by speaker says, if it knows this one recording, and if it knows the three sentences.
   async function compare(mine) {
     if (!data.models.voice || !recording?.shown || !part("guess").hidden || [0, 1, 2].some((i) => !known[i])) return;
+    if (recording.compared === heard) return;
     const said = part("status").textContent;
     for (const [name, recordings] of [["alone", [recording.x]], ["known", known]]) {
       const found = await predict("voice", 0, await ask({ job: "statistics", recordings }), mine);
       if (!found) return;
       part(`voice-${name}`).replaceChildren(...rows(pooled(found)));
     }
+    recording.compared = heard;
     part("voice-result").hidden = false;
     say(said);
   }
