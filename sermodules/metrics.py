@@ -180,6 +180,48 @@ def summarise(true, predicted, classes):
 UNSTABLE = 0.25
 
 
+def calibration(predictions, classes, bins=5):
+    """Compare how sure predictions are with how often they are right.
+
+    See chapter "Try it".
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Columns ``true``, ``predicted``, and the posteriors, as in a run's predictions.
+    classes : list of str
+    bins : int
+        The highest posterior lies between 1/classes and 1; this range is cut into so many equal parts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a part in which there is a prediction: ``low`` and ``high``, its ends; ``sure``, the mean of the highest
+        posteriors in it; ``right``, the share of them that are right; ``n``, how many they are.
+
+    Notes
+    -----
+    The reliability diagram of A. Niculescu-Mizil, R. Caruana, "Predicting good probabilities with supervised learning", ICML
+    2005, for the predicted class.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules import metrics
+    >>> said = pd.DataFrame({"true": ["a", "b"], "predicted": ["a", "a"], "a": [0.9, 0.9], "b": [0.1, 0.1]})
+    >>> metrics.calibration(said, ["a", "b"])[["low", "high", "sure", "right", "n"]].round(2).values.tolist()
+    [[0.9, 1.0, 0.9, 0.5, 2.0]]
+    """
+    sure = predictions[posterior_columns(classes)].max(axis=1)
+    edges = np.linspace(1 / len(classes), 1, bins + 1)
+    part = np.clip(np.searchsorted(edges, sure, side="right") - 1, 0, bins - 1)
+    right = predictions["true"] == predictions["predicted"]
+    rows = pd.DataFrame({"part": part, "sure": sure, "right": right}).groupby("part")
+    found = rows.agg(sure=("sure", "mean"), right=("right", "mean"), n=("right", "size"))
+    ends = {"low": edges[found.index], "high": edges[found.index + 1]}
+    return found.assign(**ends)[["low", "high", "sure", "right", "n"]].reset_index(drop=True)
+
+
 def loss_regained(history):
     """Say how much of what the training loss had fallen it rose again by the end.
 

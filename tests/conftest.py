@@ -1,6 +1,7 @@
-"""What several test files share: a tiny corpus of tones, real recordings where they are, and a cache of its own."""
+"""What several test files share: a tiny corpus of tones, real recordings where they are, a cache of its own, and a browser."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from sermodules import corpora
 from sermodules.errors import CorpusError
 
 CLASSES = ["angry", "sad", "happy", "neutral"]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,3 +75,28 @@ def train_anew(monkeypatch):
 
     monkeypatch.setattr(epochs.PREVIOUS, "limit", -1)
     monkeypatch.setattr(epochs.PREVIOUS, "_last", None)
+
+
+@pytest.fixture(scope="session")
+def chrome(tmp_path_factory):
+    """Return a headless Chromium that logs its console and its network. Its microphone beeps, and nobody has allowed it."""
+    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    if not (binary and driver):
+        pytest.skip("no Chromium or Chrome with its chromedriver on this machine (Debian: chromium, chromium-driver)")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-first-run", "mute-audio"):
+        options.add_argument(f"--{flag}")
+    for flag in ("disable-background-networking", "disable-component-update", "disable-sync", "disable-extensions"):
+        options.add_argument(f"--{flag}")
+    options.add_argument("--use-fake-device-for-media-stream")
+    options.add_argument("--autoplay-policy=no-user-gesture-required")
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    browser.set_page_load_timeout(60)
+    yield browser
+    browser.quit()

@@ -5,7 +5,6 @@ import html
 import io
 import json
 import re
-import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,7 +22,6 @@ from sermodules.errors import AudioError, ConfigError
 from sermodules.folds import segments
 from sermodules.plots.player import attention_player
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BURST = 50  # step of the burst, which lasts from 1.0025 to 1.0225 s
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -198,29 +196,6 @@ addEventListener("keydown", (e) => leaked.push(e.key));
 const start = AudioBufferSourceNode.prototype.start;
 AudioBufferSourceNode.prototype.start = function (...all) { sounds.push(all); return start.apply(this, all); };
 </script><style>img, svg, p { padding: 6px; max-width: 90%; border-radius: 6px }</style></head><body>"""
-
-
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory):
-    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
-    driver = shutil.which("chromedriver")
-    if not (binary and driver):
-        pytest.skip("no Chromium or Chrome with its chromedriver on this machine (Debian: chromium, chromium-driver)")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-first-run", "mute-audio"):
-        options.add_argument(f"--{flag}")
-    for flag in ("disable-background-networking", "disable-component-update", "disable-sync", "disable-extensions"):
-        options.add_argument(f"--{flag}")
-    options.add_argument("--autoplay-policy=no-user-gesture-required")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    browser.set_page_load_timeout(60)
-    yield browser
-    browser.quit()
 
 
 @pytest.fixture

@@ -94,7 +94,11 @@ def digest(method, arrays):
 
     The bytes of a file of weights also depend on names that Keras gives to layers; these do not count here.
     """
-    weights = method.network.get_weights() if isinstance(method, NetworkMethod) else []
+    return digest_of(arrays, method.network.get_weights() if isinstance(method, NetworkMethod) else [])
+
+
+def digest_of(arrays, weights):
+    """Return the SHA-256 of named arrays, and of others in their order."""
     total = hashlib.sha256()
     for name, array in [*sorted(arrays.items()), *enumerate(weights)]:
         total.update(f"{name} {array.dtype.str} {array.shape} ".encode() + np.ascontiguousarray(array).tobytes())

@@ -1,11 +1,12 @@
-"""Figures of the chapters and the reports, the attention player, and sentences with computed numbers.
+"""Figures of the chapters and the reports, what plays and listens in a page, and sentences with computed numbers.
 
-`figures` draws into axes that it is given, `colours` says which colour stands for what, `player` makes the attention player,
-`sentences` shows a paragraph. Nothing here computes a result.
+`figures` draws into axes that it is given, `colours` says which colour stands for what, `sentences` shows a paragraph. `player`
+makes the attention player, `try_it` the page in which a network listens, and `browser` what both of them put into a page.
 """
 
 from sermodules.plots.colours import CONFIGURATION_COLOURS, EMOTION_COLOURS, emotion_colours
 from sermodules.plots.figures import (
+    plot_calibration,
     plot_channels,
     plot_claims,
     plot_confusion,
@@ -23,6 +24,7 @@ __all__ = [
     "CONFIGURATION_COLOURS",
     "EMOTION_COLOURS",
     "emotion_colours",
+    "plot_calibration",
     "plot_channels",
     "plot_claims",
     "plot_confusion",

@@ -1,155 +1,25 @@
 function attentionPlayer(id, script, data) {
-  "use strict";
   // JupyterLab may show one output twice, with the same id; other programs run the script outside of the player.
   const root = (script && script.closest(".sermodules-player")) || document.getElementById(id);
   const part = (name) => root.querySelector(".sp-" + name);
-  const [audio, button, status, slider, track, cursor] = ["audio", "button", "status", "slider", "track", "cursor"].map(part);
   const pictures = [...root.querySelectorAll(".sp-bars")];
+  const audio = part("audio");
   const last = data.steps - 1;
-  const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-  const FADE = 0.008; // s, so that a cut-out piece of sound does not click
-  let step = 0;
-  let context = null;
-  let decoded = null;
-  let piece = null;
-  let frame = 0;
-
   const time = (n) => (n * data.seconds).toFixed(2) + " s";
-  const position = () => Math.min(last, Math.floor(audio.currentTime / data.seconds + 0.01));
 
-  function bars({ before, top, rows }, t) {
-    const bar = (weight, j) => {
-      const x = before === null ? j : t - before + j;
-      return x < 0 || x > last ? "" : `M${x} 1V${1 - weight / top}H${x + 1}V1Z`;
-    };
-    return rows[t].map(bar).join("");
-  }
-
-  function show(n) {
-    step = n;
-    cursor.style.left = (100 * n) / data.steps + "%";
-    pictures.forEach((picture, i) => picture.setAttribute("d", bars(data.windows[i], n)));
-    const words = [time(n) + (n >= data.end ? ", padding" : "")];
-    for (const [name, values] of data.weights) words.push(`${name}: ${values[n].toFixed(2)} × plain mean`);
-    status.replaceChildren();
-    for (const word of words) {
-      const span = document.createElement("span");
-      span.textContent = word;
-      status.append(span, " ");
-    }
-    if (audio.paused) {
-      slider.setAttribute("aria-valuenow", n + 1);
-      slider.setAttribute("aria-valuetext", `step ${n + 1} of ${data.steps}`);
-    }
-  }
-
-  function follow(now, shown) {
-    if (audio.paused) return;
-    const due = !calm.matches || now - shown >= 250;
-    if (due && position() !== step) show(position());
-    frame = requestAnimationFrame((next) => follow(next, due ? now : shown));
-  }
-
-  function hush() {
-    if (!piece) return;
-    piece.gain.gain.cancelScheduledValues(context.currentTime);
-    piece.gain.gain.setTargetAtTime(0, context.currentTime, 0.002);
-    piece.source.stop(context.currentTime + 0.015);
-    piece = null;
-  }
-
-  async function sound(n) {
-    if (!context) {
-      context = new AudioContext();
-      const bytes = Uint8Array.from(atob(audio.src.split(",")[1]), (c) => c.charCodeAt(0));
-      decoded = context.decodeAudioData(bytes.buffer);
-    }
-    context.resume();
-    const buffer = await decoded;
-    if (n !== step || !audio.paused) return;
-    hush();
-    const middle = n * data.seconds + data.middle;
-    const from = Math.max(0, middle - data.piece / 2);
-    const length = Math.min(buffer.duration, middle + data.piece / 2) - from;
-    const start = context.currentTime;
-    const source = new AudioBufferSourceNode(context, { buffer });
-    const gain = new GainNode(context, { gain: 0 });
-    gain.gain.setValueAtTime(0, start);
-    gain.gain.linearRampToValueAtTime(1, start + FADE);
-    gain.gain.setValueAtTime(1, start + length - FADE);
-    gain.gain.linearRampToValueAtTime(0, start + length);
-    source.connect(gain).connect(context.destination);
-    source.start(start, from, length);
-    piece = { source, gain };
-  }
-
-  function go(n) {
-    audio.pause();
-    audio.currentTime = n * data.seconds;
-    show(n);
-    sound(n);
-  }
-
-  function toggle() {
-    if (!audio.paused) {
-      audio.pause();
-      return;
-    }
-    hush();
-    if (step === last) audio.currentTime = 0;
-    audio.play().catch((error) => {
-      status.textContent = `The browser does not play: ${error.message}`;
-    });
-  }
-
-  function silenceFor(event) {
-    if (event.target !== audio) audio.pause(); // one sound at a time on a page
-  }
-
-  audio.addEventListener("play", () => {
-    button.textContent = "❚❚ Pause";
-    status.setAttribute("aria-live", "off");
-    document.addEventListener("play", silenceFor, true);
-    cancelAnimationFrame(frame); // one chain of frames only, however quickly somebody pauses and plays
-    frame = requestAnimationFrame((now) => follow(now, now));
-  });
-
-  audio.addEventListener("pause", () => {
-    button.textContent = "▶ Play";
-    status.setAttribute("aria-live", "polite");
-    document.removeEventListener("play", silenceFor, true);
-    show(position());
-  });
-
-  root.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const moves = { ArrowLeft: step - 1, ArrowDown: step - 1, ArrowRight: step + 1, ArrowUp: step + 1, Home: 0, End: last };
-    if (event.key in moves) go(Math.max(0, Math.min(last, moves[event.key])));
-    else if ([" ", "Enter"].includes(event.key) && event.target === slider) toggle();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
-
-  function point(event) {
-    const box = track.getBoundingClientRect();
-    const n = Math.floor(((event.clientX - box.left) / box.width) * data.steps);
-    return Math.max(0, Math.min(last, n));
-  }
-
-  slider.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    slider.setPointerCapture(event.pointerId);
-    go(point(event));
-  });
-
-  slider.addEventListener("pointermove", (event) => {
-    if (slider.hasPointerCapture(event.pointerId) && point(event) !== step) go(point(event));
-  });
-
-  button.addEventListener("click", toggle);
   audio.removeAttribute("controls");
   audio.hidden = true;
   for (const name of ["bar", "slider", "help"]) part(name).hidden = false;
-  show(0);
+  playing(root).load({
+    ...data,
+    decode: (context) => context.decodeAudioData(decoding.bytes(audio.src)),
+    show: (n) => pictures.forEach((picture, i) => {
+      const { before, top, rows } = data.windows[i];
+      picture.setAttribute("d", drawing.bars(rows[n], n, { before, top, last }));
+    }),
+    words: (n) => [
+      time(n) + (n >= data.end ? ", padding" : ""),
+      ...data.weights.map(([name, values]) => `${name}: ${values[n].toFixed(2)} × plain mean`),
+    ],
+  });
 }

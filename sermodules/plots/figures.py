@@ -433,3 +433,37 @@ def plot_weights(weights, ax, end=None, step=0.02):
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
     _opaque(ax)
     return ax
+
+
+def plot_calibration(table, ax):
+    """Draw how often predictions are right, over how sure they are (chapter "Try it").
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `sermodules.metrics.calibration`.
+    ax : matplotlib.axes.Axes
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        `ax`, with a dot a part, whose area is the number of predictions, and the diagonal, on which both would be equal.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt, pandas as pd
+    >>> from sermodules import plots
+    >>> fig, ax = plt.subplots()
+    >>> ax = plots.plot_calibration(pd.DataFrame({"sure": [0.5, 0.9], "right": [0.4, 0.7], "n": [20, 80]}), ax)
+    >>> [text.get_text() for text in ax.texts]
+    ['20', '80']
+    """
+    ax.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1, label="as often right as sure")
+    ax.plot(table["sure"], table["right"], color=CONFIGURATION_COLOURS[0], linewidth=1.2)
+    ax.scatter(table["sure"], table["right"], 30 + 400 * table["n"] / table["n"].sum(), CONFIGURATION_COLOURS[0])
+    for row in table.itertuples():
+        ax.annotate(str(row.n), (row.sure, row.right), (9, -12), textcoords="offset points", fontsize="small")
+    ax.set(xlabel="highest posterior", ylabel="share that is right", xlim=(0.2, 1.02), ylim=(0, 1.02))
+    ax.legend(loc="upper left", frameon=False)
+    _opaque(ax)
+    return ax

@@ -5,27 +5,24 @@ a built page without a kernel, and asks no other host for anything.
 """
 
 import base64
-import functools
 import html
 import io
-import json
 import uuid
 from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
-import soundfile
 from matplotlib.image import imsave
 
 from sermodules.corpora.audio import SAMPLE_RATE
 from sermodules.errors import AudioError, ConfigError
 from sermodules.features import FRAME, FRAME_HOP
 from sermodules.folds.segments import FRAMES
-from sermodules.plots import CONFIGURATION_COLOURS
+from sermodules.plots import CONFIGURATION_COLOURS, browser
 
 #: Length of the sound of one step (s).
 PIECE = 0.08
 
+_SCRIPTS = ("_decoding.js", "_drawing.js", "_playing.js", "_player.js")
 _SECONDS = FRAMES * FRAME_HOP / SAMPLE_RATE
 # Colour and dashes of a network's line: those of `plots.plot_weights`.
 _LINES = tuple(zip((CONFIGURATION_COLOURS[i] for i in (0, 3, 1, 5)), ("none", "6 3", "8 3 2 3", "2 3"), strict=True))
@@ -72,9 +69,9 @@ class AttentionPlayer:
         panels = [_log_mel_panel(self), _weights_panel(self), *(_window_panel(self, one) for one in self.windows)]
         return f"""<div class="sermodules-player" id="{name}" role="group" aria-label="Attention player: {title}" \
 data-lm-suppress-shortcuts="true">
-<style>{_source("_player.css")}</style>
+<style>{browser.source("_player.css")}</style>
 <p class="sp-title">{title}</p>
-<audio class="sp-audio" controls="controls" preload="auto" aria-label="{title}" src="{_wav(self.signal)}"></audio>
+<audio class="sp-audio" controls="controls" preload="auto" aria-label="{title}" src="{browser.wav(self.signal)}"></audio>
 <noscript><p>This browser runs no scripts: the recording plays, but no cursor moves.</p></noscript>
 <div class="sp-bar" hidden="hidden">
 <button type="button" class="sp-button">▶ Play</button>
@@ -90,9 +87,7 @@ aria-valuemax="{self.steps}" aria-valuenow="1">
 </div>
 <p class="sp-help" hidden="hidden">Click or drag to hear {1000 * PIECE:.0f} ms at a place. \
 Keys: Tab to the picture, Space plays and pauses, ← and → move by a step and sound it, Home, End.</p>
-<script>//<![CDATA[
-({_source("_player.js").strip()})("{name}", document.currentScript, {_json(_data(self))});
-//]]></script>
+{browser.script("attentionPlayer", _SCRIPTS, name, _data(self))}
 </div>"""
 
 
@@ -209,23 +204,6 @@ def _check_weights(weights, windows):
             )
         if not np.all(values >= 0) or not values.any():  # a row may be all 0: of a masked step
             raise ConfigError(f"the windows of {name!r} must be positive weights")
-
-
-@functools.cache
-def _source(name):
-    return resources.files("sermodules.plots").joinpath(name).read_text(encoding="utf-8")
-
-
-def _json(data):
-    """Write JSON that no parser of HTML or XML takes for markup."""
-    text = json.dumps(data, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _wav(signal):
-    file = io.BytesIO()
-    soundfile.write(file, signal, SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    return "data:audio/wav;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def _data(player):
