@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -193,8 +194,12 @@ def load(
     place = make(name) if to_make else find(name, root)
     given = {"emotions": emotions} | {option: options[option] for option in corpus.options}
     if name.startswith(TABLE):  # it knows the lines of its file, so it looks for equal recordings itself
-        return validate(corpus.load(place, **given, duplicates=duplicates), name)
-    return settle(validate(corpus.load(place, **given), name, corpus.columns), name, duplicates)
+        table = validate(corpus.load(place, **given, duplicates=duplicates), name)
+    else:
+        table = settle(validate(corpus.load(place, **given), name, corpus.columns), name, duplicates)
+    if text := audio.shortfalls(table["path"]):
+        warnings.warn(f"{name}: {text}", UserWarning, stacklevel=2)
+    return table
 
 
 def make(name, folder=None):
