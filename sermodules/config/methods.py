@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 from sermodules.errors import ConfigError
 
-_DATA = {"corpus", "emotions", "merge_excited", "scripted", "song", "duplicates", "validation", "split", "groups"}
+_DATA = {
+    "corpus", "emotions", "classes", "merge_excited", "scripted", "song", "duplicates", "unusable", "validation", "split",
+    "groups",
+}  # fmt: skip
 _RUN = {"model", "fold", "seed", "preset", "threads"}
 _SCHEDULE = {"width", "learning_rate", "batch_size", "epochs", "patience", "precision"}
 #: Settings of the features of baselines: they mean nothing to a network.

@@ -18,7 +18,9 @@ import pandas as pd
 from filelock import FileLock
 
 from sermodules import files, paths
-from sermodules.corpora import audio, cremad, emodb, iemocap, ravdess, released, synthetic
+from sermodules.config.classes import AS_EMOTIONS
+from sermodules.corpora import audio, choice, cremad, emodb, iemocap, ravdess, released, synthetic
+from sermodules.corpora import unusable as unusable_recordings
 from sermodules.corpora.duplicates import settle
 from sermodules.corpora.table import load as load_table
 from sermodules.errors import AudioError, ConfigError, CorpusError
@@ -36,6 +38,8 @@ GENDERS = ("female", "male", "other", "unknown")
 TABLE = "table:"
 #: What may be done about equal recordings; see `load`.
 DUPLICATES = ("once", "leave_out", "keep")
+#: What may be done about recordings that cannot be used; see `load`.
+UNUSABLE = ("refuse", "skip")
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,8 @@ CORPORA = {
 
 
 def load(
-    name, root=None, *, emotions="four", merge_excited=False, scripted=False, song=False, duplicates="once",
+    name, root=None, *, emotions="four", classes=AS_EMOTIONS, merge_excited=False, scripted=False, song=False,
+    duplicates="once", unusable="refuse",
 ):  # fmt: skip
     """Load the utterance table of a corpus.
 
@@ -155,6 +160,8 @@ def load(
         The corpus's folder; see `find`.
     emotions : {"four", "all"}
         The paper's four classes, or all that the corpus has. A user's own table always gives all.
+    classes : str
+        Which labels become which classes, as `sermodules.config.classes.parse` reads it, or "emotions": as `emotions` says.
     merge_excited : bool
         IEMOCAP: count ``excited`` as ``happy``.
     scripted : bool
@@ -165,6 +172,9 @@ def load(
         What to do about recordings with equal decoded samples. ``once``: those of one speaker and label count once; those of
         two speakers or labels are refused in a user's own table, and left out, all of them, of a released corpus, whose fault
         it is. ``leave_out``: they are left out of a user's table too. ``keep``: every recording counts as it stands.
+    unusable : {"refuse", "skip"}
+        ``skip`` leaves out the recordings that cannot be used; ``attrs["unusable"]`` of the table then names them. With
+        ``refuse`` they stay, and `sermodules.corpora.unusable.check` names them before anything is computed.
 
     Returns
     -------
@@ -188,15 +198,20 @@ def load(
     """
     corpus = _corpus(name)
     options = {"merge_excited": merge_excited, "scripted": scripted, "song": song}
-    if problems := [*_wrong_options(corpus, emotions, duplicates, options)]:
+    if problems := [*_wrong_options(corpus, emotions, classes, duplicates, unusable, options)]:
         raise ConfigError("\n".join(problems))
     to_make = corpus.make is not None and root is None and _look(corpus)[0] is None
     place = make(name) if to_make else find(name, root)
-    given = {"emotions": emotions} | {option: options[option] for option in corpus.options}
+    given = {option: options[option] for option in corpus.options}
     if name.startswith(TABLE):  # it knows the lines of its file, so it looks for equal recordings itself
-        table = validate(corpus.load(place, **given, duplicates=duplicates), name)
+        table = validate(corpus.load(place, **given, emotions=emotions, classes=classes, duplicates=duplicates), name)
     else:
-        table = settle(validate(corpus.load(place, **given), name, corpus.columns), name, duplicates)
+        table = corpus.load(place, **given, emotions=emotions if classes == AS_EMOTIONS else "all")
+        if classes != AS_EMOTIONS:
+            table = choice.apply(table, classes, name)
+        table = settle(validate(table, name, corpus.columns), name, duplicates)
+    if unusable == "skip":
+        table = unusable_recordings.leave_out(table, name)
     if text := audio.shortfalls(table["path"]):
         warnings.warn(f"{name}: {text}", UserWarning, stacklevel=2)
     return table
@@ -540,8 +555,12 @@ def _corpus(name):
     )
 
 
-def _wrong_options(corpus, emotions, duplicates, options):
+def _wrong_options(corpus, emotions, classes, duplicates, unusable, options):
     """Yield what is wrong with the options of `load`."""
+    if unusable not in UNUSABLE:
+        yield f"unusable is {unusable!r}: it must be one of {', '.join(UNUSABLE)}"
+    if classes != AS_EMOTIONS and (emotions != "four" or options["merge_excited"]):
+        yield f"classes is {classes!r}, which chooses and merges by itself: leave out emotions and merge_excited"
     if emotions not in ("four", "all"):
         yield f"emotions is {emotions!r}: it must be one of four, all"
     if duplicates not in DUPLICATES:

@@ -254,18 +254,35 @@ def check(paths, workers=None):
         If any file cannot be used. The message names every one with the reason (see `read`).
     """
     names = list(dict.fromkeys(recordings(paths) if isinstance(paths, pd.DataFrame) else paths))
+    if bad := complaints(names, workers):
+        raise AudioError(
+            f"{len(bad)} of {len(names)} audio files cannot be used:\n  "
+            + "\n  ".join(bad.values())
+            + "\nReplace these files, or take their utterances out of the corpus."
+        )
+
+
+def complaints(paths, workers=None):
+    """Read every recording once, and say why those cannot be used that cannot.
+
+    Parameters
+    ----------
+    paths : iterable of path or Excerpt
+    workers : int, optional
+        Threads; by default one a core.
+
+    Returns
+    -------
+    dict of path or Excerpt to str
+        The message of `read`; empty if all can be used.
+    """
+    names = list(dict.fromkeys(paths))
     jobs = Parallel(n_jobs=workers or cpu_count(), prefer="threads", return_as="generator")
     reasons = tqdm(
         jobs(delayed(_complaint)(name) for name in names),
         total=len(names), desc="checking audio", unit="file", file=sys.stdout, disable=not sys.stdout.isatty(),
     )  # fmt: skip
-    bad = [reason for reason in reasons if reason]
-    if bad:
-        raise AudioError(
-            f"{len(bad)} of {len(names)} audio files cannot be used:\n  "
-            + "\n  ".join(bad)
-            + "\nReplace these files, or take their utterances out of the corpus."
-        )
+    return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
 
 
 @dataclass(frozen=True)

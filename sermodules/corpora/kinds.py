@@ -14,7 +14,7 @@ LOOKED_AT = 4096
 
 _LFS = "a pointer of Git LFS in place of a recording: `git lfs pull`, in the folder of the clone, gets the recording"
 _ANNEX = "a link of git-annex or DataLad in place of a recording: `datalad get .`, in the folder of the clone, gets it"
-_APPLE = "what macOS keeps beside a file (a name that begins with ._), not the recording: take it out of the table and delete it"
+_APPLE = "what macOS keeps beside a file (a name that begins with ._), not the recording: take it out of the table"
 _PAGE = "not audio, but a web page, as a download gives that wanted a login or a click first: get the recording again"
 _ZEROS = "not audio: it holds nothing but zeros, so a copy or a download broke off: get it again"
 _SILK = "SILK, as WeChat and QQ record: `silk_v3_decoder` (silk-v3-decoder) makes PCM of it, ffmpeg does not read it"

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from sermodules.corpora import audio, cells
+from sermodules.config.classes import AS_EMOTIONS
+from sermodules.corpora import audio, cells, choice
 from sermodules.corpora.duplicates import settle_own
+from sermodules.corpora.unusable import Source
 from sermodules.errors import AudioError, ConfigError, CorpusError
 
 #: Columns that the CSV must have. ``session`` may be empty.
@@ -30,7 +32,7 @@ SHOWN = 20
 _COLUMNS = ("utterance", "path", "speaker", "session", "gender", "emotion", "duration")
 
 
-def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicates="once"):
+def load(root, *, emotions="four", classes=AS_EMOTIONS, merge_excited=False, scripted=False, duplicates="once"):
     """Load an utterance table from a CSV file.
 
     The file is UTF-8, separated by commas, and begins with a line of column names: those of `REQUIRED`, in any order, and
@@ -47,6 +49,8 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicat
     emotions : {"four"}
     merge_excited, scripted : {False}
         These mean nothing here and must be left as they are: what the corpus holds is what the CSV lists.
+    classes : str
+        Which labels become which classes; see `sermodules.corpora.load`.
     duplicates : {"once", "leave_out", "keep"}
         See `sermodules.corpora.load`.
 
@@ -87,6 +91,8 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicat
     if problems:
         listed = "\n  ".join(text for _, text in sorted(problems))
         raise CorpusError(f"{path} cannot be used:\n  {listed}")
+    if classes != AS_EMOTIONS:
+        table = choice.apply(table, classes, path.name)
     table = settle_own(table, path, duplicates)
     parts = [isinstance(recording, audio.Excerpt) for recording in audio.recordings(table)]
     table.loc[parts, "duration"] = math.nan
@@ -98,6 +104,7 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicat
             warnings.warn(f"{path}: {text}", UserWarning, stacklevel=2)
     divisions = [name for name in DIVISIONS if (table[name] != "").any()]
     columns = [*_COLUMNS, *(PARTS if any(parts) else ()), *divisions]
+    table.attrs["source"] = Source(str(path), {name: line for line, name in table["utterance"].items()})
     return table[columns].sort_values("utterance", ignore_index=True)
 
 

@@ -16,7 +16,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from sermodules import corpora, files, paths
-from sermodules.corpora import audio, decoder
+from sermodules.corpora import audio, decoder, unusable
 from sermodules.errors import AudioError, StoreError
 
 #: What reads audio, so every key holds their versions.
@@ -52,7 +52,7 @@ def key(table, modules, libraries=(), **facts):
     try:
         content = corpora.digest(table.assign(speaker="", session="", gender="", emotion=""))
     except AudioError:
-        audio.check(table)  # names the files that are damaged, and not only those that are not there
+        unusable.check(table)  # names the files that are damaged, and not only those that are not there
         raise
     code = [files.sha256(file) for file in (__file__, *audio.CODE, *modules)]
     versions = {name: importlib.metadata.version(name) for name in (*LIBRARIES, *libraries)}
@@ -184,7 +184,7 @@ def per_utterance(kind, table, compute, modules, libraries=(), **facts):
         try:
             found = list(computed(table, compute))
         except AudioError:
-            audio.check(table)  # names every file, not only the first
+            unusable.check(table)  # names every file, not only the first
             raise
         return {"values": np.concatenate(found), "lengths": np.array([len(x) for x in found])}
 
