@@ -112,27 +112,35 @@ def make(name, folder):
 @click.option("--classes", help="Choose and merge classes: happy=happy+excited,angry.")
 @_skip_unusable
 def check(name, more, **settings):
-    """Read a corpus and all its recordings; say how far up they reach, and which folds it gives: NAME, or table:FILE.csv."""
+    """Read a corpus and all its recordings; say what is in it, what is doubtful, and which folds it gives.
+
+    NAME is a corpus, table:FILE.csv, or the file itself.
+    """
     _begin(f"reading {name}")
     from sermodules import corpora
     from sermodules.config import RunConfig
-    from sermodules.corpora import bandwidth, unusable
+    from sermodules.corpora import bandwidth, overview, unusable
     from sermodules.folds import protocol
 
+    if name not in corpora.CORPORA and not name.startswith(corpora.TABLE) and Path(name).exists():
+        name = f"{corpora.TABLE}{name}"
     config = RunConfig.create(corpus=name, **settings, **more)
     table = corpora.load(**config.reading)
+    for line in overview.columns(table):
+        click.echo(line)
     unusable.check(table)
     people = table.drop_duplicates("speaker")
     genders = ", ".join(f"{count} {gender}" for gender, count in people["gender"].value_counts().items())
     sessions = people.loc[people["session"] != "", "session"].nunique()
     click.echo(f"{name}: {len(table)} utterances, {len(people)} speakers ({genders}), {sessions} sessions")
-    click.echo(
-        tabulate(
-            table.groupby("speaker")["emotion"].value_counts().unstack(fill_value=0)[corpora.classes(table)],
-            headers="keys",
-        )
+    counts = (
+        table.groupby(["speaker", "gender"])["emotion"].value_counts().unstack(fill_value=0)[corpora.classes(table)]
     )
+    click.echo(tabulate(counts.reset_index(), headers="keys", showindex=False, disable_numparse=True))
+    click.echo(overview.recordings(table))
     click.echo("\n".join(bandwidth.describe(table, bandwidth.measure(table))))
+    if doubts := overview.doubts(table):
+        click.echo("doubtful:\n  " + "\n  ".join(doubts))
     every = protocol.folds(table, **config.division)
     click.echo(protocol.describe(every, **config.division))
     for fold in every:

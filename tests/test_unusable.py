@@ -87,17 +87,6 @@ def test_if_all_are_bad_it_says_so(tmp_path):
         corpora.load(f"table:{path}", unusable="skip")
 
 
-def test_a_released_corpus_lists_files_without_lines(tmp_path):
-    from test_ravdess import names, write
-
-    root = write(tmp_path / "ravdess", list(names())[:60])
-    bad = min(root.rglob("*.wav"))
-    bad.write_bytes(b"nothing")
-    with pytest.warns(UserWarning, match=r"1 of \d+ recordings cannot be used and are left out"):
-        table = corpora.load("ravdess", root, emotions="all", unusable="skip")
-    assert table.attrs["unusable"] == [bad.stem]
-
-
 def test_provenance_and_report_say_it_and_a_repaired_file_is_another_corpus(damaged, tmp_path, capsys):
     folder, path, _ = damaged
     whole = (folder / "own" / "A1_sad_1.wav").read_bytes()

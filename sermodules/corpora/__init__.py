@@ -21,7 +21,9 @@ from sermodules import files, paths
 from sermodules.config.classes import AS_EMOTIONS
 from sermodules.corpora import audio, choice, cremad, emodb, iemocap, ravdess, released, synthetic
 from sermodules.corpora import unusable as unusable_recordings
+from sermodules.corpora.databases import is_database
 from sermodules.corpora.duplicates import settle
+from sermodules.corpora.places import is_file, unix
 from sermodules.corpora.table import load as load_table
 from sermodules.errors import AudioError, ConfigError, CorpusError
 
@@ -576,10 +578,11 @@ def _look(corpus, root=None):
     """Return where a corpus lies (or None), and the places that were looked at."""
     root = None if root is None else Path(root).expanduser().absolute()
     if corpus.name.startswith(TABLE):
-        file = Path(corpus.name.removeprefix(TABLE)).expanduser()
+        text = corpus.name.removeprefix(TABLE)
+        files_of = [Path(one).expanduser() for one in dict.fromkeys((text, unix(text)))]
         bases = [root] if root is not None else [Path.cwd(), paths.project_root()]
-        places = list(dict.fromkeys(base / file for base in bases))
-        return next((place for place in places if place.is_file()), None), places
+        places = list(dict.fromkeys(base / file for base in bases for file in files_of))
+        return next((place for place in places if is_file(place) or is_database(place)), None), places
     bases = [root] if root is not None else paths.data_roots()
     places = [base / corpus.name for base in bases] + bases * (root is not None)
     return next((place for place in places if place.is_dir() and any(place.iterdir())), None), places

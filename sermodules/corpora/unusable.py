@@ -25,10 +25,13 @@ class Source:
     ----------
     path : str
     lines : dict of str to int
+    seen : dict
+        What the file is (``kind``), the columns ``taken``, by the name that they have here, and those ``ignored``.
     """
 
     path: str
     lines: dict = field(repr=False)
+    seen: dict = field(default_factory=dict, repr=False)
 
     def __deepcopy__(self, memo):
         return self  # pandas copies what goes with a table at every step
