@@ -139,7 +139,7 @@ def test_every_choice_of_a_reading_is_tested():
     # classes: tests/test_classes.py. unusable: tests/test_unusable.py
     elsewhere |= {"classes", "unusable"}
     # what baselines hear: tests/test_baselines_svm.py, tests/test_baselines_dnn_elm.py
-    elsewhere |= {"level", "pitch_floor"}
+    elsewhere |= {"level", "pitch_floor", "vectors", "svm_cost"}  # and tests/test_vectors.py
     tested = {field for field, _ in SWITCHES}
     assert tested | elsewhere == set(RunConfig.__dataclass_fields__)
     for field in tested:

@@ -122,6 +122,16 @@ class RunConfig:
         added=True,
         doc="`dnn_elm`: the lowest pitch (Hz) that is looked for; lower voices are misheard",
     )
+    vectors: str = field(
+        default="none",
+        metadata={
+            "doc": "`svm_vectors`: a file of vectors, a row an utterance: `.npz`, `.parquet` or `.csv`",
+            "added": True,
+        },
+    )
+    svm_cost: float = _number(
+        1e-9, 1e6, default=1e-3, added=True, doc="`svm_vectors`: the C of its support vector machine"
+    )
     # segments
     segmentation: str = _choice(
         "padded_tail", "drop_tail", "first_last", "acrnn_code",
@@ -319,6 +329,13 @@ class RunConfig:
             raise ConfigError(
                 f"the model of gender {self.gender!r} is not kept: it is a control, which differs from a model for use in what"
                 f" it is told at the test. {_CONTROLS[self.gender]}"
+            )
+
+    def check_vectors(self):
+        """Raise a `ConfigError` if the model takes vectors, and none are named."""
+        if self.model == "svm_vectors" and self.vectors == "none":
+            raise ConfigError(
+                "model 'svm_vectors' needs the parameter 'vectors': a file with a row an utterance (.npz, .parquet or .csv)"
             )
 
     @property

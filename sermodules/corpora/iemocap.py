@@ -309,9 +309,9 @@ def _advice(root):
     """Say what to do with a copy in another form."""
     if not root.is_dir():
         return ""
-    if named := [path.name for path in root.iterdir() if re.fullmatch("(?i)session ?_?[1-5]", path.name)]:
-        if not any(re.fullmatch("Session[1-5]", name) for name in named):
-            return f" Rename the folders: {min(named)} is called Session{min(named)[-1]} in the release."
+    named = [path.name for path in root.iterdir() if re.fullmatch("(?i)session[ _]?[1-5]", path.name)]
+    if named and not any(re.fullmatch("Session[1-5]", name) for name in named):
+        return f" Rename the folders: {min(named)} is called Session{min(named)[-1]} in the release."
     if (turn := next((path for path in root.rglob("Ses0*.wav")), None)) is not None:
         return (
             f" Recordings are there, such as {turn.name}, but no labels: get dialog/EmoEvaluation of the release, or describe"
