@@ -43,6 +43,12 @@ def main():
     os.environ["MPLBACKEND"] = "agg"  # figures go into files, whatever this shell says
 
 
+_skip_unusable = click.option(
+    "--skip-unusable", "more", is_flag=True, callback=lambda ctx, option, value: {"unusable": "skip"} if value else {},
+    help="Go on without recordings that cannot be used, as `unusable: skip` does in the settings.",
+)  # fmt: skip
+
+
 @main.group("corpora", invoke_without_command=True)
 @click.pass_context
 def corpora_group(ctx):
@@ -103,28 +109,38 @@ def make(name, folder):
 @click.option("--split", help="Leave out sessions, or what the column part or fold says.")
 @click.option("--validation", help="partner or next.")
 @click.option("--seed", type=int, help="The seed that draws the groups.")
-def check(name, **settings):
-    """Read a corpus and all its recordings; say how far up they reach, and which folds it gives: NAME, or table:FILE.csv."""
+@click.option("--classes", help="Choose and merge classes: happy=happy+excited,angry.")
+@_skip_unusable
+def check(name, more, **settings):
+    """Read a corpus and all its recordings; say what is in it, what is doubtful, and which folds it gives.
+
+    NAME is a corpus, table:FILE.csv, or the file itself.
+    """
     _begin(f"reading {name}")
     from sermodules import corpora
     from sermodules.config import RunConfig
-    from sermodules.corpora import audio, bandwidth
+    from sermodules.corpora import bandwidth, overview, unusable
     from sermodules.folds import protocol
 
-    config = RunConfig.create(corpus=name, **settings)
+    if name not in corpora.CORPORA and not name.startswith(corpora.TABLE) and Path(name).exists():
+        name = f"{corpora.TABLE}{name}"
+    config = RunConfig.create(corpus=name, **settings, **more)
     table = corpora.load(**config.reading)
-    audio.check(table)
+    for line in overview.columns(table):
+        click.echo(line)
+    unusable.check(table)
     people = table.drop_duplicates("speaker")
     genders = ", ".join(f"{count} {gender}" for gender, count in people["gender"].value_counts().items())
     sessions = people.loc[people["session"] != "", "session"].nunique()
     click.echo(f"{name}: {len(table)} utterances, {len(people)} speakers ({genders}), {sessions} sessions")
-    click.echo(
-        tabulate(
-            table.groupby("speaker")["emotion"].value_counts().unstack(fill_value=0)[corpora.classes(table)],
-            headers="keys",
-        )
+    counts = (
+        table.groupby(["speaker", "gender"])["emotion"].value_counts().unstack(fill_value=0)[corpora.classes(table)]
     )
+    click.echo(tabulate(counts.reset_index(), headers="keys", showindex=False, disable_numparse=True))
+    click.echo(overview.recordings(table))
     click.echo("\n".join(bandwidth.describe(table, bandwidth.measure(table))))
+    if doubts := overview.doubts(table):
+        click.echo("doubtful:\n  " + "\n  ".join(doubts))
     every = protocol.folds(table, **config.division)
     click.echo(protocol.describe(every, **config.division))
     for fold in every:
@@ -134,6 +150,7 @@ def check(name, **settings):
 
 def _run_options(command):
     for option in (
+        _skip_unusable,
         click.argument("config", type=click.Path(path_type=Path), required=False),
         click.option(
             "-p",
@@ -152,13 +169,13 @@ def _run_options(command):
 @_run_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of runs; runs/ of the project unless given.")
 @click.option("--keep-model", is_flag=True, help="Keep the model beside the run, for `sermodules predict`.")
-def one_run(config, given, out, keep_model):
+def one_run(config, given, out, keep_model, more):
     """Do one run: train on a fold, test it, store it. CONFIG is a file of settings, such as a run's config.json."""
     _begin("reading the settings, and starting")
     from sermodules.config import file
     from sermodules.paths import runs_root
 
-    config, out = file.read(config, given), out or runs_root()
+    config, out = file.read(config, given).replace(**more), out or runs_root()
     config.check_keeping(keep_model)
     from sermodules import inference, runs
 
@@ -175,7 +192,7 @@ def one_run(config, given, out, keep_model):
     type=click.Path(path_type=Path),
     help="Where the model gets its folder; runs/models of the project unless given.",
 )
-def train(config, given, out):
+def train(config, given, out, more):
     """Train a model for use, not for a score: it learns from all speakers but those who choose the epoch.
 
     CONFIG is a file of settings, such as a run's config.json. Its fold says who chooses.
@@ -183,7 +200,7 @@ def train(config, given, out):
     _begin("reading the settings, and starting")
     from sermodules.config import file
 
-    config = file.read(config, given)
+    config = file.read(config, given).replace(**more)
     from sermodules import inference
 
     folder = inference.train(config, out)
@@ -252,6 +269,7 @@ def _numbers(ctx, parameter, value):
 
 def _study_options(command):
     for option in (
+        _skip_unusable,
         click.argument("file", type=click.Path(path_type=Path)),
         click.option(
             "--out", type=click.Path(path_type=Path), help="Folder of runs; runs/ of the project unless given."
@@ -275,14 +293,14 @@ def _study_options(command):
 @click.option("--redo", is_flag=True, help="Set damaged runs aside in OUT/damaged and do them again.")
 @click.option("--mix", is_flag=True, help="Go on with other code, backend or versions than those of finished runs.")
 @click.option("--redo-other", is_flag=True, help="Set these aside in OUT/other and do them again.")
-def study_run(file, out, folds, seeds, **options):
+def study_run(file, out, folds, seeds, more, **options):
     """Do the runs of a study that are missing."""
     _begin(f"reading {file} and the runs that are done")
     from tqdm import tqdm
 
     from sermodules.study import driver, grid
 
-    plan, command = grid.load(file, folds, seeds), shlex.join(["sermodules", *sys.argv[1:]])
+    plan, command = grid.load(file, folds, seeds, more=more), shlex.join(["sermodules", *sys.argv[1:]])
     with tqdm(total=len(plan.configs), unit="run", disable=None, leave=False, file=sys.stdout) as bar:
 
         def watch(state):
@@ -309,14 +327,14 @@ def study_run(file, out, folds, seeds, **options):
 @study.command("status")
 @_study_options
 @click.option("--verify", is_flag=True, help="Also check every file of every finished run against its digest.")
-def study_status(file, out, folds, seeds, verify):
+def study_status(file, out, folds, seeds, verify, more):
     """Say which configurations are done, and what is running."""
     _begin(f"reading {file}")
     from sermodules.paths import runs_root
     from sermodules.study import driver, grid, progress
 
     out = out or runs_root()
-    plan = grid.load(file, folds, seeds, out)
+    plan = grid.load(file, folds, seeds, out, more)
     table = progress.status(plan, out)
     click.echo(tabulate(table, headers="keys", showindex=False))
     click.echo(f"{table['done'].sum()} of {table['runs'].sum()} runs are done")
@@ -339,7 +357,7 @@ def study_status(file, out, folds, seeds, verify):
 @click.option(
     "--to", "folder", type=click.Path(path_type=Path), help="Folder of the report; OUT/reports/NAME unless given."
 )
-def study_report(file, out, folds, seeds, folder):
+def study_report(file, out, folds, seeds, folder, more):
     """Print the paper's tables beside ours and the claims ledger, and write them as Markdown, CSV and a figure.
 
     FILE may also be a folder of published runs, such as results/NAME.
@@ -355,7 +373,7 @@ def study_report(file, out, folds, seeds, folder):
         wanted = set(plan.configs)
         results = [result for result in published.load(file) if result.config in wanted]
     else:
-        plan = grid.load(file, folds, seeds, out)
+        plan = grid.load(file, folds, seeds, out, more)
         results = driver.results(plan, out)
     if plan.registration and (folds or seeds):
         raise SermodulesError(

@@ -270,9 +270,9 @@ def test_what_changes_a_key_and_what_does_not(table, tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(importlib.metadata, "version", lambda x, library=library: "0" if x == library else version(x))
             keys.append(cache.key(table, [one], ["scipy"], setting=1))
-    for module in (cache, audio):
+    for module, name, value in ((cache, "__file__", str(other)), (audio, "CODE", (*audio.CODE, other))):
         with monkeypatch.context() as patch:
-            patch.setattr(module, "__file__", str(other))
+            patch.setattr(module, name, value)
             keys.append(cache.key(table, [one], ["scipy"], setting=1))
     soundfile.write(table["path"].iloc[0], np.random.default_rng(0).uniform(-0.5, 0.5, 9000), 16000)
     keys.append(cache.key(table, [one], ["scipy"], setting=1))

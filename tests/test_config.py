@@ -79,6 +79,8 @@ def test_every_field_can_be_set_and_changes_the_run_id():
             other = choices[0]
         elif field.type is bool:
             other = not value
+        elif field.name == "classes":
+            other = "sad,up=angry+happy"
         elif field.type is str:
             other = value + "x"
         else:

@@ -56,7 +56,7 @@ def test_a_healthy_place(tmp_path, mine):
     assert done.stdout.endswith("\nA study can start here.\n") and done.stderr == "looking at this place ...\n"
     named = [line.split()[1] for line in done.stdout.splitlines() if re.match("good|note|stop", line)]
     assert {"python", "packages", "backend", "cores", "memory", "variables", "runs", "data", "cache"} <= {*named}
-    assert {"libraries", "code", "notebook", "synthetic", "corpora", "openSMILE", "decoder", "fonts", "TeX"} <= {*named}
+    assert {"libraries", "code", "notebook", "synthetic", "corpora", "openSMILE", "PyAV", "fonts", "TeX"} <= {*named}
     assert len(done.stdout.splitlines()) <= 40, "one screen"
     assert files_below(tmp_path) == {tmp_path / "data", tmp_path / "tmp"}, "it leaves nothing"
     assert time.process_time() - began < 5

@@ -69,8 +69,8 @@ def test_every_well_formed_name_is_read(name):
 @settings(deadline=None, max_examples=50)
 def test_no_other_name_is_read(name):
     good = (
-        len(name) == 11 and name.isascii() and name[:2].isdigit() and name[2] in "ab" and name[3:5].isdigit()
-        and name[5] in "WTFNLEA" and name[6].islower() and name[7:].lower() == ".wav"
+        len(name) == 11 and name.isascii() and name[:2].isdigit() and name[2] in "abAB" and name[3:5].isdigit()
+        and name[5].upper() in "WTFNLEA" and name[6].isalpha() and name[7:].lower() == ".wav"
     )  # fmt: skip
     assert (emodb.parse(name) is not None) == good
 
@@ -146,7 +146,7 @@ def test_all_problems_of_the_names_are_reported_at_once(tmp_path):
     with pytest.raises(CorpusError) as error:
         emodb.load(tmp_path)
     assert "gender of speaker 77, 78 is not known" in str(error.value) and "77a01Fa, 78a01Wa" in str(error.value)
-    assert "there as .wav and as .WAV: 03a01Fa" in str(error.value)
+    assert "there more than once: 03a01Fa.WAV and 03a01Fa.wav" in str(error.value)
 
 
 def test_missing_and_doubtful_folders_are_explained(tmp_path):
@@ -159,9 +159,29 @@ def test_missing_and_doubtful_folders_are_explained(tmp_path):
     put(tmp_path / "one", ["03a01La.wav"])
     with pytest.raises(CorpusError, match="none of the 1 recordings is angry, sad, happy, neutral"):
         emodb.load(tmp_path)
-    put(tmp_path / "two", ["03a01Fa.wav"])
-    with pytest.raises(CorpusError, match=r"more than one folder: .*one, .*two\. Keep one"):
+    put(tmp_path / "two", ["03a01Fa.wav", "03a01fa.WAV"])
+    put(tmp_path / "three", ["03A01FA.wav"])
+    with pytest.raises(CorpusError, match=r"there more than once: (.* and ){2}.*\. Keep one of each"):
         emodb.load(tmp_path)
+
+
+@pytest.mark.parametrize("case", [str, str.lower, str.upper])
+def test_copies_sorted_by_emotion_or_speaker_in_any_case_are_the_same_corpus(tmp_path, case, recwarn):
+    put(tmp_path / "released" / "wav", complete_names())
+    expected = emodb.load(tmp_path / "released", emotions="all")
+    for key in (slice(5, 6), slice(0, 2)):
+        for letter in {name[key] for name in complete_names()}:
+            mine = [case(name) for name in complete_names() if name[key] == letter]
+            put(tmp_path / f"{key}" / "sorted" / letter, mine)
+        table = emodb.load(tmp_path / f"{key}", emotions="all")
+        assert table.drop(columns="path").equals(expected.drop(columns="path"))
+    assert not recwarn.list
+
+
+def test_a_copy_with_more_than_the_release_says_so(tmp_path):
+    put(tmp_path / "wav", [*complete_names(), "03a01Wz.wav", "03a02Wz.wav"])
+    with pytest.warns(UserWarning, match=r"not the released database: 129 angry instead of 127.*Recordings were added"):
+        assert len(emodb.load(tmp_path)) == 341
 
 
 def test_options(tmp_path):

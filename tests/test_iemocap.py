@@ -479,3 +479,17 @@ def test_through_the_registry(full, full_table):
         table = corpora.load("iemocap", full[0], duplicates="keep")  # many names, few sounds
     assert table.equals(full_table)
     assert corpora.classes(table) == ["angry", "sad", "happy", "neutral"]
+
+
+@pytest.mark.parametrize(
+    ("file", "advice"),
+    [("Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav", "but no labels: get dialog/EmoEvaluation"),
+     ("wav/happy/Ses01F_impro01_F000.wav", "describe this copy in a CSV and load it as table:"),
+     ("session2/dialog/EmoEvaluation/Ses02F_impro01.txt", "session2 is called Session2 in the release"),
+     ("SESSION_3/x", "SESSION_3 is called Session3 in the release")],
+)  # fmt: skip
+def test_a_copy_in_another_form_is_explained(tmp_path, file, advice):
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).touch()
+    with pytest.raises(CorpusError, match=advice):
+        iemocap.find_root(tmp_path)

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 
 from sermodules.errors import ConfigError
 
-_DATA = {"corpus", "emotions", "merge_excited", "scripted", "song", "duplicates", "validation", "split", "groups"}
+_DATA = {
+    "corpus", "emotions", "classes", "merge_excited", "scripted", "song", "duplicates", "unusable", "validation", "split",
+    "groups",
+}  # fmt: skip
 _RUN = {"model", "fold", "seed", "preset", "threads"}
 _SCHEDULE = {"width", "learning_rate", "batch_size", "epochs", "patience", "precision"}
 #: Settings of the features of baselines: they mean nothing to a network.
-_BASELINES = {"level", "pitch_floor"}
+_BASELINES = {"level", "pitch_floor", "vectors", "svm_cost"}
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,15 @@ METHODS = {
         values=_BY_WHOM,
         chooses=False,
         needs=_OPENSMILE,
+    ),
+    "svm_vectors": MethodRecord(
+        "Vectors + SVM",
+        "Model 2",
+        "sermodules.models.baselines.svm:SvmVectors",
+        {"gender": "none"},
+        listens=frozenset(_DATA | _RUN | {"standardise", "vectors", "svm_cost"}),
+        values=_BY_WHOM,
+        chooses=False,
     ),
     "majority": MethodRecord(
         "Majority class",

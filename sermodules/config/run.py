@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sermodules.config.classes import AS_EMOTIONS, canonical
 from sermodules.config.methods import METHODS
 from sermodules.config.presets import PRESETS
 from sermodules.errors import ConfigError
@@ -55,6 +56,14 @@ class RunConfig:
         default="four",
         doc="the paper's four classes, or all that the corpus has (your own table: always all)",
     )
+    classes: str = field(
+        default=AS_EMOTIONS,
+        metadata={
+            "doc": "which labels become which classes, in one text: `happy=happy+excited,angry` makes two of three. `emotions`:"
+            " as `emotions` and `merge_excited` say",
+            "added": True,
+        },
+    )
     merge_excited: bool = field(default=False, metadata={"doc": "[10] IEMOCAP: count `excited` as `happy`"})
     scripted: bool = field(default=False, metadata={"doc": "IEMOCAP: scripted turns as well as improvised ones"})
     song: bool = field(
@@ -64,6 +73,10 @@ class RunConfig:
         "once", "leave_out", "keep", default="once", added=True,
         doc="one sound more than once. `once`: it counts once; under two speakers or labels it is refused in your own table,"
         " and left out of a released corpus. `leave_out`: left out of your table too. `keep`: every recording counts",
+    )  # fmt: skip
+    unusable: str = _choice(
+        "refuse", "skip", default="refuse", added=True,
+        doc="recordings that cannot be used end a run before it begins, or are left out of the corpus, and the report says so",
     )  # fmt: skip
     # which cell of the grid
     model: str = _choice(
@@ -108,6 +121,16 @@ class RunConfig:
         default=75.0,
         added=True,
         doc="`dnn_elm`: the lowest pitch (Hz) that is looked for; lower voices are misheard",
+    )
+    vectors: str = field(
+        default="none",
+        metadata={
+            "doc": "`svm_vectors`: a file of vectors, a row an utterance: `.npz`, `.parquet` or `.csv`",
+            "added": True,
+        },
+    )
+    svm_cost: float = _number(
+        1e-9, 1e6, default=1e-3, added=True, doc="`svm_vectors`: the C of its support vector machine"
     )
     # segments
     segmentation: str = _choice(
@@ -172,6 +195,12 @@ class RunConfig:
     def __post_init__(self):
         for f in _fields(type(self)):
             object.__setattr__(self, f.name, _check(f, getattr(self, f.name)))
+        object.__setattr__(self, "classes", canonical(self.classes))
+        if self.classes != AS_EMOTIONS and (self.emotions != "four" or self.merge_excited):
+            raise ConfigError(
+                f"parameter 'classes' is {self.classes!r}, which chooses and merges by itself: leave out 'emotions' and"
+                " 'merge_excited'"
+            )
         if self.standardise == "speaker" and self.padding == "before" and METHODS[self.model].listens is None:
             raise ConfigError(
                 "standardise 'speaker' does not go with padding 'before': a zero that is standardised by the statistics of a"
@@ -302,10 +331,17 @@ class RunConfig:
                 f" it is told at the test. {_CONTROLS[self.gender]}"
             )
 
+    def check_vectors(self):
+        """Raise a `ConfigError` if the model takes vectors, and none are named."""
+        if self.model == "svm_vectors" and self.vectors == "none":
+            raise ConfigError(
+                "model 'svm_vectors' needs the parameter 'vectors': a file with a row an utterance (.npz, .parquet or .csv)"
+            )
+
     @property
     def reading(self):
         """The arguments of `sermodules.corpora.load` that say which utterances are read."""
-        names = ("emotions", "merge_excited", "scripted", "song", "duplicates")
+        names = ("emotions", "classes", "merge_excited", "scripted", "song", "duplicates", "unusable")
         return {"name": self.corpus, **{name: getattr(self, name) for name in names}}
 
     @property

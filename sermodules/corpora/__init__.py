@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,8 +18,12 @@ import pandas as pd
 from filelock import FileLock
 
 from sermodules import files, paths
-from sermodules.corpora import audio, cremad, emodb, iemocap, ravdess, released, synthetic
+from sermodules.config.classes import AS_EMOTIONS
+from sermodules.corpora import audio, choice, cremad, emodb, iemocap, ravdess, released, synthetic
+from sermodules.corpora import unusable as unusable_recordings
+from sermodules.corpora.databases import is_database
 from sermodules.corpora.duplicates import settle
+from sermodules.corpora.places import is_file, unix
 from sermodules.corpora.table import load as load_table
 from sermodules.errors import AudioError, ConfigError, CorpusError
 
@@ -35,6 +40,8 @@ GENDERS = ("female", "male", "other", "unknown")
 TABLE = "table:"
 #: What may be done about equal recordings; see `load`.
 DUPLICATES = ("once", "leave_out", "keep")
+#: What may be done about recordings that cannot be used; see `load`.
+UNUSABLE = ("refuse", "skip")
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,8 @@ CORPORA = {
 
 
 def load(
-    name, root=None, *, emotions="four", merge_excited=False, scripted=False, song=False, duplicates="once",
+    name, root=None, *, emotions="four", classes=AS_EMOTIONS, merge_excited=False, scripted=False, song=False,
+    duplicates="once", unusable="refuse",
 ):  # fmt: skip
     """Load the utterance table of a corpus.
 
@@ -154,6 +162,8 @@ def load(
         The corpus's folder; see `find`.
     emotions : {"four", "all"}
         The paper's four classes, or all that the corpus has. A user's own table always gives all.
+    classes : str
+        Which labels become which classes, as `sermodules.config.classes.parse` reads it, or "emotions": as `emotions` says.
     merge_excited : bool
         IEMOCAP: count ``excited`` as ``happy``.
     scripted : bool
@@ -164,6 +174,9 @@ def load(
         What to do about recordings with equal decoded samples. ``once``: those of one speaker and label count once; those of
         two speakers or labels are refused in a user's own table, and left out, all of them, of a released corpus, whose fault
         it is. ``leave_out``: they are left out of a user's table too. ``keep``: every recording counts as it stands.
+    unusable : {"refuse", "skip"}
+        ``skip`` leaves out the recordings that cannot be used; ``attrs["unusable"]`` of the table then names them. With
+        ``refuse`` they stay, and `sermodules.corpora.unusable.check` names them before anything is computed.
 
     Returns
     -------
@@ -187,14 +200,23 @@ def load(
     """
     corpus = _corpus(name)
     options = {"merge_excited": merge_excited, "scripted": scripted, "song": song}
-    if problems := [*_wrong_options(corpus, emotions, duplicates, options)]:
+    if problems := [*_wrong_options(corpus, emotions, classes, duplicates, unusable, options)]:
         raise ConfigError("\n".join(problems))
     to_make = corpus.make is not None and root is None and _look(corpus)[0] is None
     place = make(name) if to_make else find(name, root)
-    given = {"emotions": emotions} | {option: options[option] for option in corpus.options}
+    given = {option: options[option] for option in corpus.options}
     if name.startswith(TABLE):  # it knows the lines of its file, so it looks for equal recordings itself
-        return validate(corpus.load(place, **given, duplicates=duplicates), name)
-    return settle(validate(corpus.load(place, **given), name, corpus.columns), name, duplicates)
+        table = validate(corpus.load(place, **given, emotions=emotions, classes=classes, duplicates=duplicates), name)
+    else:
+        table = corpus.load(place, **given, emotions=emotions if classes == AS_EMOTIONS else "all")
+        if classes != AS_EMOTIONS:
+            table = choice.apply(table, classes, name)
+        table = settle(validate(table, name, corpus.columns), name, duplicates)
+    if unusable == "skip":
+        table = unusable_recordings.leave_out(table, name)
+    if text := audio.shortfalls(table["path"]):
+        warnings.warn(f"{name}: {text}", UserWarning, stacklevel=2)
+    return table
 
 
 def make(name, folder=None):
@@ -535,8 +557,12 @@ def _corpus(name):
     )
 
 
-def _wrong_options(corpus, emotions, duplicates, options):
+def _wrong_options(corpus, emotions, classes, duplicates, unusable, options):
     """Yield what is wrong with the options of `load`."""
+    if unusable not in UNUSABLE:
+        yield f"unusable is {unusable!r}: it must be one of {', '.join(UNUSABLE)}"
+    if classes != AS_EMOTIONS and (emotions != "four" or options["merge_excited"]):
+        yield f"classes is {classes!r}, which chooses and merges by itself: leave out emotions and merge_excited"
     if emotions not in ("four", "all"):
         yield f"emotions is {emotions!r}: it must be one of four, all"
     if duplicates not in DUPLICATES:
@@ -552,10 +578,11 @@ def _look(corpus, root=None):
     """Return where a corpus lies (or None), and the places that were looked at."""
     root = None if root is None else Path(root).expanduser().absolute()
     if corpus.name.startswith(TABLE):
-        file = Path(corpus.name.removeprefix(TABLE)).expanduser()
+        text = corpus.name.removeprefix(TABLE)
+        files_of = [Path(one).expanduser() for one in dict.fromkeys((text, unix(text)))]
         bases = [root] if root is not None else [Path.cwd(), paths.project_root()]
-        places = list(dict.fromkeys(base / file for base in bases))
-        return next((place for place in places if place.is_file()), None), places
+        places = list(dict.fromkeys(base / file for base in bases for file in files_of))
+        return next((place for place in places if is_file(place) or is_database(place)), None), places
     bases = [root] if root is not None else paths.data_roots()
     places = [base / corpus.name for base in bases] + bases * (root is not None)
     return next((place for place in places if place.is_dir() and any(place.iterdir())), None), places

@@ -3,15 +3,14 @@
 A recording is a whole file, named by its path, or an `Excerpt` of one; `recordings` makes them of an utterance table.
 """
 
+import contextlib
 import hashlib
-import io
 import math
-import os
-import struct
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import combinations
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import soxr
 from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
-from sermodules import files
+from sermodules.corpora import decoder, kinds, mp3, sources
 from sermodules.errors import AudioError
 
 #: Samples per second of every signal in this package (Hz).
@@ -37,19 +36,21 @@ RATES = (1000, 384000)
 SILENCE = 10 ** (-80 / 20)
 #: So far behind the end of its file an excerpt may end (s): it was rounded up, and is cut there.
 END_SLACK = 0.01
+#: What a file may lack of what its header promises (s): one 25 ms frame. An MP3 may lack one frame of its own.
+SHORTFALL = 0.025
 #: A channel that is so much weaker than another one holds no voice, for `agreement`: 40 dB.
 QUIET = 10 ** (-40 / 20)
 #: The fingerprint of every silent signal.
 SILENT = "silent"
 
-# A recorder that writes to a pipe cannot know the length. It writes 0, or a number near 2 or 4 GB.
-_STREAM_SIZE = 0x7FFFF000
-_STREAM_LIMIT = 2**28  # bytes of such a file that are taken into memory
+#: The files whose code turns a recording into samples.
+CODE = (__file__, decoder.__file__, kinds.__file__, mp3.__file__, sources.__file__)
+
+_FORGIVEN = 1152 / 16000  # the longest frame of an MP3 (s); of a WAV file `SHORTFALL` is
 _UNKNOWN_FRAMES = 2**62
 _EXACT = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # how samples are kept where libsndfile jumps to the right one
 _HEARD = 60  # seconds of each recording that `agreement` compares
 _NOT_AUDIO = "not audio, or in a format that libsndfile does not read"
-_LFS = "a pointer of Git LFS in place of a recording: `git lfs pull`, in the folder of the clone, gets the recording"
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,8 @@ def read(path):
     Parameters
     ----------
     path : path or Excerpt
-        A file in any format that libsndfile reads (WAV, FLAC, AIFF, Ogg, MP3 and others).
+        A file in any format that libsndfile reads (WAV, FLAC, AIFF, Ogg, MP3 and others), or, if PyAV is installed, FFmpeg
+        (m4a, mp4, WebM, AMR, WMA and others).
 
     Returns
     -------
@@ -157,7 +159,8 @@ def read(path):
 
     Notes
     -----
-    A file counts as truncated if its header promises more than the file holds. An Ogg file promises nothing, so a
+    A file counts as truncated if its header promises more than the file holds, by more than `SHORTFALL`. The frames of an MP3
+    without a length are counted (see `sermodules.corpora.mp3`). An Ogg file promises nothing, so a
     truncated one is just shorter. So is one of AU, NIST, RF64, VOC, W64 and rarer formats: libsndfile takes what is there.
 
     Examples
@@ -180,7 +183,7 @@ def read(path):
         raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (RuntimeError, TypeError, ValueError) as error:
         # soundfile raises TypeError for a .raw file, whose rate nobody knows
-        raise AudioError(f"{path}: {_LFS if files.is_lfs_pointer(_file(path)) else _NOT_AUDIO}") from error
+        raise AudioError(f"{path}: {_NOT_AUDIO}") from error
     if signal.size == 0:
         raise AudioError(f"{path}: empty: it holds no samples")
     if not np.isfinite(signal).all():
@@ -251,18 +254,35 @@ def check(paths, workers=None):
         If any file cannot be used. The message names every one with the reason (see `read`).
     """
     names = list(dict.fromkeys(recordings(paths) if isinstance(paths, pd.DataFrame) else paths))
+    if bad := complaints(names, workers):
+        raise AudioError(
+            f"{len(bad)} of {len(names)} audio files cannot be used:\n  "
+            + "\n  ".join(bad.values())
+            + "\nReplace these files, or take their utterances out of the corpus."
+        )
+
+
+def complaints(paths, workers=None):
+    """Read every recording once, and say why those cannot be used that cannot.
+
+    Parameters
+    ----------
+    paths : iterable of path or Excerpt
+    workers : int, optional
+        Threads; by default one a core.
+
+    Returns
+    -------
+    dict of path or Excerpt to str
+        The message of `read`; empty if all can be used.
+    """
+    names = list(dict.fromkeys(paths))
     jobs = Parallel(n_jobs=workers or cpu_count(), prefer="threads", return_as="generator")
     reasons = tqdm(
         jobs(delayed(_complaint)(name) for name in names),
         total=len(names), desc="checking audio", unit="file", file=sys.stdout, disable=not sys.stdout.isatty(),
     )  # fmt: skip
-    bad = [reason for reason in reasons if reason]
-    if bad:
-        raise AudioError(
-            f"{len(bad)} of {len(names)} audio files cannot be used:\n  "
-            + "\n  ".join(bad)
-            + "\nReplace these files, or take their utterances out of the corpus."
-        )
+    return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
 
 
 @dataclass(frozen=True)
@@ -276,11 +296,14 @@ class Header:
     rate : int
         Hz.
     channels : int
+    missing : float
+        How much less the file holds than it says (s); infinite if that is too much.
     """
 
     frames: int
     rate: int
     channels: int
+    missing: float = 0.0
 
 
 def headers(paths):
@@ -298,6 +321,57 @@ def headers(paths):
     paths = list(dict.fromkeys(paths))
     with ThreadPoolExecutor() as threads:
         return dict(zip(paths, threads.map(_header, paths), strict=True))
+
+
+def shortfalls(paths):
+    """Say of how many files the header promises a little more than they hold, or return "".
+
+    Parameters
+    ----------
+    paths : iterable of path
+
+    Returns
+    -------
+    str
+        With the first names. Files that lack more than `SHORTFALL` are not counted: `check` refuses them.
+    """
+    found = [
+        (str(path), 1000 * header.missing)
+        for path, header in headers(paths).items()
+        if header and 0 < header.missing <= _FORGIVEN
+    ]
+    if not found:
+        return ""
+    shown = ", ".join(f"{Path(path).name} ({missing:.1f} ms)" for path, missing in found[:5])
+    return (
+        f"{len(found)} files hold up to {max(missing for _, missing in found):.1f} ms less than their headers say, and are"
+        f" taken as they are: {shown}" + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+    )
+
+
+def foreign(paths):
+    """Name the recordings that PyAV decodes, or would if it were there: those in formats that libsndfile does not read.
+
+    Parameters
+    ----------
+    paths : iterable of path
+
+    Returns
+    -------
+    list of path
+        Without files that cannot be read.
+    """
+
+    def is_foreign(path):
+        try:
+            kind = kinds.look(path)
+        except OSError:
+            return False
+        return kind is not None and kind.sound
+
+    paths = list(dict.fromkeys(paths))
+    with ThreadPoolExecutor() as threads:
+        return [path for path, found in zip(paths, threads.map(is_foreign, paths), strict=True) if found]
 
 
 def durations(paths):
@@ -356,9 +430,9 @@ def _agreement(path, size, changed):
     """Compare the channels of a recording, once as long as its file stays as it is."""
     path = path if isinstance(path, Excerpt) else Excerpt(str(path))
     try:
-        with soundfile.SoundFile(_name(path.path)) as file:
-            first, last = path.samples(file.samplerate, file.frames)
-            blocks = list(_blocks(file, first, min(last, first + _HEARD * file.samplerate)))
+        with _open(Path(path.path)) as file:
+            first, last = path.samples(file.header.rate, file.header.frames)
+            blocks = list(file.blocks(first, min(last, first + _HEARD * file.header.rate)))
     except (AudioError, OSError, RuntimeError, TypeError, ValueError):
         return 1.0
     channels = np.concatenate(blocks).T.astype(np.float64) if blocks else np.zeros((1, 1))
@@ -378,10 +452,17 @@ def _header(path):
     try:
         if not Path(path).is_file():
             return None  # a pipe would be waited for
-        info = soundfile.info(_name(path))
-    except (OSError, RuntimeError, TypeError, ValueError):
+        state = Path(path).stat()
+        return _header_of(Path(path), state.st_size, state.st_mtime_ns)
+    except (AudioError, OSError, RuntimeError, TypeError, ValueError):
         return None
-    return Header(info.frames, info.samplerate, info.channels) if info.samplerate > 0 else None
+
+
+@lru_cache(maxsize=100_000)
+def _header_of(path, size, changed):
+    """Read a header, once as long as its file stays as it is."""
+    with _open(path) as file:
+        return file.header if file.header.rate > 0 else None
 
 
 def _duration(path, header):
@@ -396,11 +477,6 @@ def _duration(path, header):
         samples = last - first
     seconds = samples / header.rate
     return seconds if seconds <= MAX_SECONDS else math.nan
-
-
-def _name(path):
-    """Return a path as soundfile takes it: as text, a name that is not UTF-8 would fail."""
-    return os.fsencode(path) if os.name == "posix" else str(path)
 
 
 def _complaint(path):
@@ -420,6 +496,58 @@ def _within_full_scale(signal):
     return signal / peak if peak > 1 else signal
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A file that is open: its header, ``blocks(first, last)``, and the bytes that it promises and holds where they differ."""
+
+    header: Header
+    blocks: Callable
+    promised: int = 0
+    held: int = 0
+
+
+@contextlib.contextmanager
+def _open(path):
+    """Open a file, by PyAV where libsndfile does not read it; what it is says an `AudioError` if neither does."""
+    if (kind := kinds.look(path)) is not None:
+        if not kind.sound or decoder.version() is None:
+            raise AudioError(f"{path}: {kind}")
+        state = path.stat()
+        header = _counted(path, kind.name, state.st_size, state.st_mtime_ns)
+        yield _Opened(header, lambda first, last: _cut(decoder.blocks(path, kind.name), first, last))
+        return
+    source = sources.of(path)
+    with soundfile.SoundFile(source.file) as file:
+        missing = source.missing
+        if source.promised:
+            missing = math.inf
+            if source.held and file.samplerate:
+                missing = (source.promised - source.held) / source.held * file.frames / file.samplerate
+            missing = missing if missing <= SHORTFALL else math.inf
+        header = Header(file.frames, file.samplerate, file.channels, missing)
+        yield _Opened(header, partial(_blocks, file), source.promised, source.held)
+
+
+@lru_cache(maxsize=100_000)
+def _counted(path, name, size, changed):
+    """Count the samples of a file that PyAV decodes, once as long as it stays as it is."""
+    return Header(*decoder.length(path, name))
+
+
+def _cut(blocks, first, last):
+    """Give the samples from `first` to before `last` (None: to the end) of what `decoder.blocks` gives."""
+    position = 0
+    with contextlib.closing(blocks):
+        next(blocks)
+        for block in blocks:
+            position += len(block)
+            if position > first:
+                kept = block[max(0, first - position + len(block)) :]
+                yield kept if last is None or position <= last else kept[: len(kept) - (position - last)]
+            if last is not None and position >= last:
+                return
+
+
 def _decode(recording):
     """Return the mono signal (float32) and its rate in Hz."""
     excerpt = recording if isinstance(recording, Excerpt) else None
@@ -428,24 +556,16 @@ def _decode(recording):
         raise AudioError(f"{path}: not found")
     if not path.is_file():
         raise AudioError(f"{path}: not a file")
-    size = path.stat().st_size
-    if size == 0:
+    if path.stat().st_size == 0:
         raise AudioError(f"{path}: empty: the file has 0 bytes")
-    source = _name(path)
-    if (chunk := _sample_chunk(path, size)) is not None:
-        promised, held, offset, container_is_right = chunk
-        if promised == 0 and held > 0 and not container_is_right:
-            if held > _STREAM_LIMIT:
-                raise AudioError(f"{path}: too long: the header gives no length, and {held:,} bytes follow")
-            source = _with_sizes(path, held, offset)
-        elif held < promised < _STREAM_SIZE:
-            raise AudioError(
-                f"{path}: truncated: the header promises {promised:,} bytes of samples, {held:,} are there"
-            )
-    with soundfile.SoundFile(source) as file:
-        frames, rate, channels = file.frames, file.samplerate, file.channels
+    with _open(path) as file:
+        frames, rate, channels = file.header.frames, file.header.rate, file.header.channels
         if not RATES[0] <= rate <= RATES[1]:
             raise AudioError(f"{path}: damaged header: a sampling rate of {rate:,} Hz")
+        if math.isinf(file.header.missing):
+            raise AudioError(
+                f"{path}: truncated: the header promises {file.promised:,} bytes of samples, {file.held:,} are there"
+            )
         if frames >= _UNKNOWN_FRAMES:
             raise AudioError(f"{path}: the header does not say how long it is, as when FLAC is written to a pipe")
         first, last = (0, frames) if excerpt is None else excerpt.samples(rate, frames)
@@ -458,7 +578,7 @@ def _decode(recording):
         try:
             blocks, count = [], first
             # a file is read to where it ends, whatever its header says
-            for block in _blocks(file, first, None if excerpt is None or excerpt.end is None else last):
+            for block in file.blocks(first, None if excerpt is None or excerpt.end is None else last):
                 with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused later
                     if channel or channels == 1:
                         blocks.append(block[:, (channel or 1) - 1].copy())
@@ -490,48 +610,3 @@ def _blocks(file, first, last):
         position += len(block)
         if position > first:
             yield block[max(0, first - (position - len(block))) :]
-
-
-def _sample_chunk(path, size):
-    """Find the chunk that holds the samples of a WAV or AIFF file.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    size : int
-        Bytes of the file.
-
-    Returns
-    -------
-    tuple or None
-        Bytes that the chunk promises, bytes that follow in the file, where they start, and whether the length given at
-        the start of the file is the file's. None if this is no such file or has no such chunk.
-    """
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] in (b"RIFF", b"RIFX") and head[8:] == b"WAVE":
-            order, wanted = ("<" if head[:4] == b"RIFF" else ">"), b"data"
-        elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
-            order, wanted = ">", b"SSND"
-        else:
-            return None
-        (container,) = struct.unpack(order + "I", head[4:8])
-        for _ in range(1000):  # no real file has more chunks; a damaged one may have millions
-            head = file.read(8)
-            if len(head) < 8:
-                return None
-            (length,) = struct.unpack(order + "I", head[4:])
-            if head[:4] == wanted:
-                start = file.tell()
-                return length, size - start, start, container + 8 == size
-            file.seek(length + length % 2, os.SEEK_CUR)
-    return None
-
-
-def _with_sizes(path, held, offset):
-    """Return the bytes of a WAV file that was streamed with a length of 0, with the true length filled in."""
-    content = bytearray(path.read_bytes())
-    order = "<" if content[:4] == b"RIFF" else ">"
-    content[4:8] = struct.pack(order + "I", len(content) - 8)
-    content[offset - 4 : offset] = struct.pack(order + "I", held)
-    return io.BytesIO(content)

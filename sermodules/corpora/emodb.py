@@ -9,6 +9,8 @@ every speaker: a model that is tested on a new speaker has heard the sentence be
 
 import re
 import warnings
+from collections import defaultdict
+from pathlib import Path
 
 from sermodules.corpora import download, released
 from sermodules.errors import CorpusError
@@ -34,7 +36,10 @@ GENDERS = {
     "12": "male", "13": "female", "14": "female", "15": "male", "16": "female",
 }  # fmt: skip
 
-_NAME = re.compile(r"(?P<speaker>[0-9]{2})(?P<text>[ab][0-9]{2})(?P<emotion>[WTFNLEA])(?P<version>[a-z])\.(?i:wav)")
+_NAME = re.compile(
+    r"(?P<speaker>[0-9]{2})(?P<text>[ab][0-9]{2})(?P<emotion>[WTFNLEA])(?P<version>[a-z])\.wav",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def parse(name):
@@ -43,7 +48,7 @@ def parse(name):
     Parameters
     ----------
     name : str
-        File name without a folder, such as ``03a01Fa.wav``.
+        File name without a folder, such as ``03a01Fa.wav``; some copies have it in small or capital letters.
 
     Returns
     -------
@@ -51,7 +56,13 @@ def parse(name):
         Speaker (``"03"``) and class (``"happy"``); None if it is not the name of a recording.
     """
     match = _NAME.fullmatch(name)
-    return (match["speaker"], EMOTIONS[match["emotion"]]) if match else None
+    return (match["speaker"], EMOTIONS[match["emotion"].upper()]) if match else None
+
+
+def _utterance(name):
+    """Return the name of a recording as the database has it, without its ending."""
+    match = _NAME.fullmatch(name)
+    return match["speaker"] + match["text"].lower() + match["emotion"].upper() + match["version"].lower()
 
 
 def load(root, *, emotions="four"):
@@ -61,7 +72,7 @@ def load(root, *, emotions="four"):
     ----------
     root : path
         The folder of the recordings, or one up to two levels above it: the official layout (``wav/``) and Zenodo's
-        (``emodb/wav/``) are both found.
+        (``emodb/wav/``) are both found, and copies with a folder for each emotion or speaker.
     emotions : {"four", "all"}
         The paper's four classes, or all seven.
 
@@ -77,7 +88,7 @@ def load(root, *, emotions="four"):
     ConfigError
         If an option is not allowed.
     CorpusError
-        If no recordings are found, they lie in several folders, or a speaker's gender is not known.
+        If no recordings are found, one is there twice, or a speaker's gender is not known.
 
     Warns
     -----
@@ -85,29 +96,33 @@ def load(root, *, emotions="four"):
         If file names do not follow the scheme, or the counts differ from the complete database's: a partial copy loads.
     """
     classes = released.wanted(emotions, EMOTIONS.values())
-    folder, names, strange = find_recordings(root)
+    paths, strange = find_recordings(root)
+    folder = paths[0].parent if len({path.parent for path in paths}) == 1 else Path(root).expanduser().absolute()
     released.warn_of_strange("EMO-DB", folder, strange, "speaker, text, emotion, version as in 03a01Fa.wav")
-    rows = [(name[:-4], str(folder / name), *parse(name)) for name in names if parse(name)[1] in classes]
-    if problems := _problems(folder, names, rows, classes):
+    rows = [(_utterance(path.name), str(path), *parse(path.name)) for path in paths if parse(path.name)[1] in classes]
+    if problems := _problems(folder, paths, rows, classes):
         raise CorpusError("\n".join(problems))
     rows = [(*row, GENDERS[row[2]]) for row in rows]
     table = released.finished(rows, ["utterance", "path", "speaker", "emotion", "gender"])
     counts = table["emotion"].value_counts()
     if differing := [f"{counts.get(name, 0)} {name} instead of {COUNTS[name]}" for name in classes
                      if counts.get(name, 0) != COUNTS[name]]:  # fmt: skip
+        more = any(counts.get(name, 0) > COUNTS[name] for name in classes)
+        which = "released" if more else "complete"
         warnings.warn(
-            f"EMO-DB in {folder} is not the complete database: {', '.join(differing)}. It is used as it is.",
+            f"EMO-DB in {folder} is not the {which} database: {', '.join(differing)}. It is used as it is."
+            + (" Recordings were added to this copy: get the released one for real scores." if more else ""),
             UserWarning,
             stacklevel=2,
         )
     return table
 
 
-def _problems(folder, names, rows, classes):
+def _problems(folder, paths, rows, classes):
     """Return what must be mended before the recordings can be used, a line of text each."""
     problems = []
     if not rows:
-        problems.append(f"EMO-DB in {folder}: none of the {len(names)} recordings is {', '.join(classes)}. {GET}")
+        problems.append(f"EMO-DB in {folder}: none of the {len(paths)} recordings is {', '.join(classes)}. {GET}")
     if unknown := sorted({row[2] for row in rows} - set(GENDERS)):
         problems.append(
             f"EMO-DB in {folder}: the gender of speaker {', '.join(unknown)} is not known; the database has"
@@ -115,15 +130,21 @@ def _problems(folder, names, rows, classes):
             f" {released.listed(row[0] for row in rows if row[2] in unknown)}. Move them away, or describe all in a CSV"
             " and load it as table:path/to/utterances.csv."
         )
-    seen = [row[0] for row in rows]
-    if twice := sorted({name for name in seen if seen.count(name) > 1}):
-        problems.append(f"EMO-DB in {folder}: there as .wav and as .WAV: {released.listed(twice)}. Remove one of each.")
+    places = defaultdict(list)
+    for path in paths:
+        places[_utterance(path.name)].append(str(path.relative_to(folder)))
+    if twice := [" and ".join(found) for found in places.values() if len(found) > 1]:
+        problems.append(f"EMO-DB in {folder}: there more than once: {released.listed(twice)}. Keep one of each.")
     return problems
 
 
 def find_recordings(root):
-    """Return the folder of the recordings, the recordings' names (sorted) and the strange names beside them."""
-    return released.find_one(root, parse, title="EMO-DB", example="03a01Fa.wav", advice=GET)
+    """Return the paths of the recordings, sorted by name, and the strange names beside them."""
+    found = released.find(root, parse, title="EMO-DB", example="03a01Fa.wav", advice=GET)
+    paths = sorted(
+        (folder / name for folder, (names, _) in found.items() for name in names), key=lambda path: path.name
+    )
+    return paths, [name for _, strange in found.values() for name in strange]
 
 
 #: Where `get` finds the recordings. The checksum is as listed elsewhere for this record. It could not be verified here: the
@@ -136,7 +157,7 @@ ARCHIVE = download.Archive(
     example="wav/03a01Fa.wav",
     parse=parse,
     place=lambda name: f"wav/{name}",
-    find=lambda folder: find_recordings(folder)[1],
+    find=lambda folder: [path.name for path in find_recordings(folder)[0]],
     counts=COUNTS,
 )
 

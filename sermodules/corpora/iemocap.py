@@ -300,7 +300,24 @@ def find_root(root):
         found = f"It holds {', '.join(names[:10]) + (', …' if len(names) > 10 else '') if names else 'nothing'}."
     else:
         found = "It is a file."
-    raise CorpusError(f"{root} is not IEMOCAP as released: pass the folder that holds Session1 to Session5. {found}")
+    raise CorpusError(
+        f"{root} is not IEMOCAP as released: pass the folder that holds Session1 to Session5. {found}{_advice(root)}"
+    )
+
+
+def _advice(root):
+    """Say what to do with a copy in another form."""
+    if not root.is_dir():
+        return ""
+    named = [path.name for path in root.iterdir() if re.fullmatch("(?i)session[ _]?[1-5]", path.name)]
+    if named and not any(re.fullmatch("Session[1-5]", name) for name in named):
+        return f" Rename the folders: {min(named)} is called Session{min(named)[-1]} in the release."
+    if (turn := next((path for path in root.rglob("Ses0*.wav")), None)) is not None:
+        return (
+            f" Recordings are there, such as {turn.name}, but no labels: get dialog/EmoEvaluation of the release, or describe"
+            " this copy in a CSV and load it as table:path/to/utterances.csv."
+        )
+    return ""
 
 
 def _is_litter(path):

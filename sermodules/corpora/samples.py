@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from sermodules import files, paths
-from sermodules.corpora import audio
+from sermodules.corpora import audio, decoder
 
 #: A file that was changed less than so long ago (s) is not remembered: the clock of a disk may be too coarse to show that it
 #: changed once more.
@@ -67,7 +67,8 @@ def _state(recording):
 
 def _memo(names):
     """Return the file that remembers these recordings, as this code and these libraries decode them."""
-    code = [files.sha256(audio.__file__), *(importlib.metadata.version(name) for name in ("numpy", "soundfile"))]
+    versions = (*(importlib.metadata.version(name) for name in ("numpy", "soundfile")), decoder.version())
+    code = [*map(files.sha256, audio.CODE), *versions]
     name = hashlib.sha256(json.dumps([code, sorted(names)]).encode()).hexdigest()[:32]
     return paths.cache_root() / "samples" / f"{name}.json"
 

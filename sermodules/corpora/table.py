@@ -3,25 +3,33 @@
 import csv
 import io
 import math
+import re
 import unicodedata
 import warnings
 from collections import defaultdict
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from sermodules.corpora import audio, cells
+from sermodules.config.classes import AS_EMOTIONS
+from sermodules.corpora import audio, cells, choice, columns, databases, places
 from sermodules.corpora.duplicates import settle_own
+from sermodules.corpora.unusable import Source
 from sermodules.errors import AudioError, ConfigError, CorpusError
 
-#: Columns that the CSV must have. ``session`` may be empty.
-REQUIRED = ("utterance", "path", "speaker", "session", "emotion")
+#: Columns that the CSV must have; `sermodules.corpora.columns.NAMES` says how others call them.
+REQUIRED = ("path", "speaker", "emotion")
 #: Columns that say which part of its file a row is (s, s, and a channel from 1 on), and how a cell is read.
 PARTS = {"start": cells.seconds, "end": cells.seconds, "channel": cells.channel}
 #: Columns of a division of one's own; see `sermodules.folds.protocol`.
 DIVISIONS = ("part", "fold")
 #: Columns that it may have besides; all others are ignored.
 OPTIONAL = ("gender", "duration", *PARTS, *DIVISIONS)
+_KNOWN = ("utterance", "path", "speaker", "session", "emotion")
+#: First bytes of what is no text, and what it is.
+_NO_TEXT = {b"PK\3\4": "a workbook of Excel or LibreOffice", b"\xd0\xcf\x11\xe0": "a workbook of an old Excel",
+            b"PAR1": "a Parquet file", b"SQLite": "a database of SQLite"}  # fmt: skip
 #: A warning is given where the channels of a recording correlate less than this.
 AGREEMENT = 0.3
 #: So many lines are named by a warning.
@@ -30,11 +38,14 @@ SHOWN = 20
 _COLUMNS = ("utterance", "path", "speaker", "session", "gender", "emotion", "duration")
 
 
-def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicates="once"):
+def load(root, *, emotions="four", classes=AS_EMOTIONS, merge_excited=False, scripted=False, duplicates="once"):
     """Load an utterance table from a CSV file.
 
-    The file is UTF-8, separated by commas, and begins with a line of column names: those of `REQUIRED`, in any order, and
-    those of `OPTIONAL`. A relative ``path`` counts from the CSV's folder. Every class in the file is a class of the corpus.
+    The file is UTF-8, separated by commas, semicolons, tabs, bars or blanks, and begins with a line of column names: those of
+    `REQUIRED`, in any order, and perhaps ``utterance``, ``session`` and those of `OPTIONAL`, or what other tools call them (see
+    `sermodules.corpora.columns.NAMES`). Without a column ``utterance`` the names are those of the files. A relative ``path``
+    counts from the CSV's folder. Every class in the file is a class of the corpus. A folder with ``db.yaml`` is a database of
+    audformat.
 
     A row is a whole file, or what lies between ``start`` and ``end`` (see `cells.seconds`); an empty start is the file's
     beginning, an empty end its end. Any number of rows may be parts of one file, and they may overlap. ``channel`` counts from
@@ -43,10 +54,12 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicat
     Parameters
     ----------
     root : path
-        The CSV file.
+        The CSV file, or the folder of a database.
     emotions : {"four"}
     merge_excited, scripted : {False}
         These mean nothing here and must be left as they are: what the corpus holds is what the CSV lists.
+    classes : str
+        Which labels become which classes; see `sermodules.corpora.load`.
     duplicates : {"once", "leave_out", "keep"}
         See `sermodules.corpora.load`.
 
@@ -81,12 +94,17 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicat
     ]:  # fmt: skip
         raise ConfigError("\n".join(strange))
     path = Path(root).expanduser().absolute()
-    lines, rows, problems = _read_rows(path)
-    table = pd.DataFrame(rows, columns=[*REQUIRED, *OPTIONAL], index=lines)
-    problems += _tidy(table, path.parent)
+    read = _read_rows(path)
+    table = pd.DataFrame(read.rows, columns=[*_KNOWN, *OPTIONAL], index=read.lines)
+    folder = path if path.is_dir() else path.parent
+    problems = read.problems + _tidy(
+        table, folder, named="utterance" in read.seen["taken"] or "path" not in read.seen["taken"]
+    )
     if problems:
         listed = "\n  ".join(text for _, text in sorted(problems))
         raise CorpusError(f"{path} cannot be used:\n  {listed}")
+    if classes != AS_EMOTIONS:
+        table = choice.apply(table, classes, path.name)
     table = settle_own(table, path, duplicates)
     parts = [isinstance(recording, audio.Excerpt) for recording in audio.recordings(table)]
     table.loc[parts, "duration"] = math.nan
@@ -97,8 +115,9 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False, duplicat
         if text:
             warnings.warn(f"{path}: {text}", UserWarning, stacklevel=2)
     divisions = [name for name in DIVISIONS if (table[name] != "").any()]
-    columns = [*_COLUMNS, *(PARTS if any(parts) else ()), *divisions]
-    return table[columns].sort_values("utterance", ignore_index=True)
+    kept = [*_COLUMNS, *(PARTS if any(parts) else ()), *divisions]
+    table.attrs["source"] = Source(str(path), {name: line for line, name in table["utterance"].items()}, read.seen)
+    return table[kept].sort_values("utterance", ignore_index=True)
 
 
 def _lonely(table):
@@ -138,13 +157,28 @@ def _shown(lines):
     return "".join(f"\n  {line}" for line in [*lines[:SHOWN], *more])
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What stands in a file, before anything is checked: rows by line, what is wrong with lines, and what columns there are."""
+
+    lines: list
+    rows: list
+    problems: list
+    seen: dict
+
+
 def _read_rows(path):
-    """Return line numbers and rows (a dict of stripped cells each), and problems as (line number, text)."""
+    """Read the cells of a file, or of a database of audformat."""
+    if databases.is_database(path):
+        header, rows = databases.read(path)
+        return _sorted_out(path, 1, header, list(enumerate(rows, 1)), "a database of audformat", False)
     if not path.is_file():
         raise CorpusError(
             f"there is no file {path}. Write table:path/to/utterances.csv, with the path of your CSV file."
         )
     content = path.read_bytes()
+    if kind := next((name for head, name in _NO_TEXT.items() if content.startswith(head)), None):
+        raise CorpusError(f"{path} is {kind}. Save it as CSV in UTF-8.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -152,51 +186,115 @@ def _read_rows(path):
         raise CorpusError(f"{path}, line {line}: not UTF-8. Save the file as CSV in UTF-8.") from error
     if not text.strip():
         raise CorpusError(f"{path} is empty. Its first line must name the columns: {','.join(REQUIRED)}")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    lines, rows, problems, header = [], [], [], None
+    sign = columns.delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=sign)
+    found = []
     while True:
         line = reader.line_num + 1
         try:
-            cells = [cell.strip() for cell in next(reader)]
+            row = [cell.strip() for cell in next(reader)]
         except StopIteration:
             break
         except csv.Error as error:
             raise CorpusError(f"{path}, line {line}: not CSV: {error}. Check the quotation marks.") from error
-        if not any(cells):
+        if any(row):
+            found.append((line, row))
+    (line, header), *rows = found
+    return _sorted_out(path, line, header, rows, f"a table separated by {columns.DELIMITERS[sign]}", sign != ",")
+
+
+def _sorted_out(path, first, header, found, kind, decimal_comma):
+    """Put the cells of a table under the names of this project."""
+    header = header[:-1] if header[-1:] == [""] and all(len(cells) == len(header) - 1 for _, cells in found) else header
+    if found and all(len(cells) == len(header) + 1 for _, cells in found):
+        behind = not any(cells[-1] for _, cells in found)  # a sign at the end of each line; else R's names of rows
+        found = [(line, cells[:-1] if behind else cells[1:]) for line, cells in found]
+    taken = _checked_header(path, first, header)
+    lines, rows, problems = [], [], []
+    for line, row_cells in found:
+        if len(row_cells) != len(header):
+            problems.append((line, f"line {line}: {len(row_cells)} cells, but there are {len(header)} columns"))
             continue
-        if header is None:
-            header = _checked_header(path, line, cells)
-        elif len(cells) != len(header):
-            problems.append((line, f"line {line}: {len(cells)} cells, but there are {len(header)} columns"))
-        else:
-            row = dict(zip(header, cells, strict=True))
-            lines.append(line)
-            rows.append([row.get(name, "") for name in (*REQUIRED, *OPTIONAL)])
+        row = {name: row_cells[place] for name, place in taken.items()}
+        for name in ("start", "end", "duration") if decimal_comma else ():
+            row[name] = re.sub(r"^(\d+),(\d+)$", r"\1.\2", row.get(name, ""))
+        if "path" not in taken:
+            row |= _of_meld(header, row_cells)
+        lines.append(line)
+        rows.append([row.get(name, "") for name in (*_KNOWN, *OPTIONAL)])
     if not rows and not problems:
         raise CorpusError(f"{path} lists no utterances: below the line with the column names it has no rows.")
-    return lines, rows, problems
+    used = {*taken.values()}
+    seen = {
+        "kind": kind + (" of MELD" if "path" not in taken else ""),
+        "taken": {name: header[place] for name, place in taken.items()},
+        "ignored": [name for place, name in enumerate(header) if place not in used and name],
+    }
+    return _Read(lines, rows, problems, seen)
 
 
-def _checked_header(path, line, names):
-    missing = [name for name in REQUIRED if name not in names]
-    twice = sorted({name for name in (*REQUIRED, *OPTIONAL) if names.count(name) > 1})
+def _of_meld(header, cells):
+    """Return utterance and file of a row of MELD, which its two numbers name."""
+    found = dict(zip(map(columns.plain, header), cells, strict=True))
+    name = "dia{}_utt{}".format(*(found[column] for column in columns.MELD))
+    return {"utterance": name, "path": name}
+
+
+def _checked_header(path, line, header):
+    taken, twice = columns.chosen(header)
+    meld = columns.is_meld(header)
+    missing = [
+        name for name in REQUIRED if name not in taken and not any(text.startswith(f"{name} (") for text in twice)
+    ]
+    missing = [name for name in missing if not (meld and name == "path")]
     problems = []
     if missing:
+        others = "; ".join(f"{name} may also be called {', '.join(columns.NAMES[name][1:6])}" for name in missing)
         problems.append(
-            f"line {line}: missing columns: {', '.join(missing)}. The columns here are: {', '.join(names)}."
+            f"line {line}: missing columns: {', '.join(missing)}. The columns here are: {', '.join(header)}. ({others})"
         )
     if twice:
-        problems.append(f"line {line}: columns that are there twice: {', '.join(twice)}.")
-    if missing and len(names) == 1:
-        for delimiter, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")):
-            if delimiter in names[0]:
-                problems = [f"line {line}: the columns are separated by {word}. Save the file with commas instead."]
+        problems.append(f"line {line}: columns that are there twice: {'; '.join(twice)}. Keep one of them.")
     if problems:
         raise CorpusError(f"{path} cannot be used:\n  " + "\n  ".join(problems))
-    return names
+    return taken
 
 
-def _tidy(table, folder):
+def _locator(folder, texts):
+    """Return what finds the file of a cell; names without an ending, as MELD has them, are looked for below the folder."""
+    bare = {text for text in texts if re.fullmatch(r"dia\d+_utt\d+", text)}
+    below = defaultdict(list)
+    for file in sorted(folder.rglob("dia*_utt*.*")) if bare else ():
+        below[file.stem].append(file)
+
+    def locate(text):
+        found = below.get(text, [])
+        return found[0] if len(found) == 1 else places.locate(folder, text)
+
+    return locate
+
+
+def _named(table):
+    """Name utterances that have no name, by their files and parts."""
+    texts = table["path"].map(lambda text: places.unix(text))
+    stems = texts.map(lambda text: Path(text).stem)
+    longer = texts.map(lambda text: str(PurePosixPath(text).with_suffix("")) if Path(text).name else text)
+    files = pd.Series(stems.to_numpy(), index=texts.to_numpy()).groupby(level=0).first()
+    names = stems.where(~stems.isin(files[files.duplicated(keep=False)]), longer)
+    parts = (
+        [
+            "".join(
+                f"_{part[name]:g}" for name in PARTS if isinstance(part[name], float) and not math.isnan(part[name])
+            )
+            for _, part in table.iterrows()
+        ]
+        if any(len(set(map(str, table[name]))) > 1 for name in PARTS)
+        else [""] * len(table)
+    )
+    return names + parts
+
+
+def _tidy(table, folder, named):
     """Bring the cells into their final form, in place, and return the problems as (line number, text).
 
     Parameters
@@ -205,26 +303,31 @@ def _tidy(table, folder):
         Cells as text, indexed by line number.
     folder : pathlib.Path
         Where relative paths count from.
+    named : bool
+        Whether the utterances have names of their own.
     """
     problems = []
 
     def add(line, text):
         problems.append((line, f"line {line}: {text}"))
 
-    for column in REQUIRED:
-        for line in table.index[(table[column] == "") & (column != "session")]:
+    for column in (*REQUIRED, "utterance") if named else REQUIRED:
+        for line in table.index[table[column] == ""]:
             add(line, f"{column} is empty")
-    given = {column: table.loc[table[column] != "", column] for column in table}
+    table["session"] = table["session"].map(lambda text: "" if text.lower() in cells.EMPTY else text)
 
     unread = {
         column: _read_cells(table, column, read, add) for column, read in {"gender": cells.gender, **PARTS}.items()
     }
 
-    table["path"] = [str(folder / value) if value else "" for value in table["path"]]
+    if not named:
+        table["utterance"] = _named(table)
+    given = {column: table.loc[table[column] != "", column] for column in table}
+    locate = _locator(folder, given["path"])
+    table["path"] = [str(locate(value)) if value else "" for value in table["path"]]
     for line, value in table.loc[given["path"].index, "path"].items():
-        if not Path(value).is_file():
-            hint = " (write folders with / instead of \\)" if "\\" in given["path"][line] else ""
-            add(line, f"there is no audio file {value}{hint}")
+        if not places.is_file(Path(value)):
+            add(line, f"there is no audio file {value}{places.hint(folder, given['path'][line])}")
 
     seconds = []
     for line, value in table["duration"].items():

@@ -16,7 +16,7 @@ def look():
         _there(
             "openSMILE", packages.version("opensmile"), "the two SVMs: pip install opensmile==2.6.0, after its licence"
         ),
-        _there("decoder", shutil.which("ffmpeg") and "ffmpeg", "m4a, webm, amr into WAV: install ffmpeg"),
+        _there("PyAV", packages.version("av"), "recordings in m4a, webm, amr, wma: pip install av==18.1.0"),
         _fonts(),
         _there(
             "Chromium",

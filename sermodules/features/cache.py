@@ -16,7 +16,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from sermodules import corpora, files, paths
-from sermodules.corpora import audio
+from sermodules.corpora import audio, decoder, unusable
 from sermodules.errors import AudioError, StoreError
 
 #: What reads audio, so every key holds their versions.
@@ -33,9 +33,9 @@ def key(table, modules, libraries=(), **facts):
     table : pandas.DataFrame
         Utterance table. Names and audio count; labels, places and the order of rows do not.
     modules : iterable of path
-        Source files of the code that computes (their ``__file__``). This module and `sermodules.corpora.audio` always count.
+        Source files of the code that computes (their ``__file__``). This module and `audio.CODE` always count.
     libraries : iterable of str
-        Packages that it computes with; their versions count, and those of `LIBRARIES`.
+        Packages that it computes with; their versions count, and those of `LIBRARIES`; PyAV's where it decodes.
     **facts
         Settings, as JSON can hold them.
 
@@ -52,10 +52,12 @@ def key(table, modules, libraries=(), **facts):
     try:
         content = corpora.digest(table.assign(speaker="", session="", gender="", emotion=""))
     except AudioError:
-        audio.check(table)  # names the files that are damaged, and not only those that are not there
+        unusable.check(table)  # names the files that are damaged, and not only those that are not there
         raise
-    code = [files.sha256(file) for file in (__file__, audio.__file__, *modules)]
+    code = [files.sha256(file) for file in (__file__, *audio.CODE, *modules)]
     versions = {name: importlib.metadata.version(name) for name in (*LIBRARIES, *libraries)}
+    if audio.foreign(table["path"]):
+        versions["av"] = decoder.version()
     everything = {"content": content, "code": code, "versions": versions, "facts": facts}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
@@ -182,7 +184,7 @@ def per_utterance(kind, table, compute, modules, libraries=(), **facts):
         try:
             found = list(computed(table, compute))
         except AudioError:
-            audio.check(table)  # names every file, not only the first
+            unusable.check(table)  # names every file, not only the first
             raise
         return {"values": np.concatenate(found), "lengths": np.array([len(x) for x in found])}
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from sermodules import paths
 from sermodules.config import require
-from sermodules.corpora import audio
+from sermodules.corpora import audio, unusable
 from sermodules.corpora.audio import SAMPLE_RATE
 from sermodules.errors import ConfigError, TrainingError
 from sermodules.features import cache
@@ -91,7 +91,7 @@ def functionals(table, feature_set, level="recorded"):
     files = pd.Series(audio.recordings(table), table["utterance"]).sort_index()
 
     def make():
-        audio.check(table)
+        unusable.check(table)
         made = _run(feature_set, files.tolist(), level)
         if strange := files.index[~np.isfinite(made["functionals"]).all(axis=1)].tolist():
             raise TrainingError(

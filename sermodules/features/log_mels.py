@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sermodules import corpora, files, paths
-from sermodules.corpora import audio
+from sermodules.corpora import audio, unusable
 from sermodules.errors import AudioError, ConfigError, CorpusError
 from sermodules.features import cache as _cache
 from sermodules.features import mel
@@ -105,7 +105,7 @@ def extract(table, *, normalise_waveform=True, frontend="htk", window="hamming",
         key = _cache.key(table, modules=[__file__, mel.__file__], libraries=["librosa", "scipy"], settings=settings)
         return _kept(table, settings, key, corpus_digest, cache, workers)
     except AudioError:
-        audio.check(table)  # names every file, not only the first
+        unusable.check(table)  # names every file, not only the first
         raise
 
 

@@ -18,11 +18,13 @@ from sermodules.plots.figures import (
     plot_log_mel,
     plot_weights,
 )
+from sermodules.plots.fonts import dress
 from sermodules.plots.sentences import say
 
 __all__ = [
     "CONFIGURATION_COLOURS",
     "EMOTION_COLOURS",
+    "dress",
     "emotion_colours",
     "plot_calibration",
     "plot_channels",

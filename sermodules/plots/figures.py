@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.patches import Rectangle
 
 from sermodules.plots.colours import CONFIGURATION_COLOURS, emotion_colours
+from sermodules.plots.fonts import dress, having
 
 
 def _opaque(ax):
@@ -38,11 +39,12 @@ def plot_confusion(matrix_percent, ax):
     >>> [text.get_text() for text in plots.plot_confusion(percent, ax).texts]
     ['75.0', '25.0', '0.0', '100.0']
     """
-    sns.heatmap(
-        matrix_percent.astype(float), ax=ax, vmin=0, vmax=100, cmap=sns.light_palette("#6A8CAF", as_cmap=True), annot=True,
-        annot_kws={"color": "black"}, fmt=".1f", square=True,
-        linewidths=1, linecolor="white", cbar=False,
-    )  # fmt: skip
+    with having(ax, map(str, matrix_percent.index)):
+        sns.heatmap(
+            matrix_percent.astype(float), ax=ax, vmin=0, vmax=100, cmap=sns.light_palette("#6A8CAF", as_cmap=True), annot=True,
+            annot_kws={"color": "black"}, fmt=".1f", square=True,
+            linewidths=1, linecolor="white", cbar=False,
+        )  # fmt: skip
     ax.tick_params(length=0, pad=9, rotation=0)
     count = len(matrix_percent)
     if count > 4:
@@ -52,7 +54,7 @@ def plot_confusion(matrix_percent, ax):
             ax.add_patch(Rectangle(corner, width, height, color=colour, clip_on=False, linewidth=0))
     ax.set(xlabel="recognised as", ylabel="true emotion (% of its utterances)")
     _opaque(ax)
-    return ax
+    return dress(ax)
 
 
 def plot_folds(table, ax, chance=None):
@@ -97,7 +99,7 @@ def plot_folds(table, ax, chance=None):
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
     _opaque(ax)
-    return ax
+    return dress(ax)
 
 
 def plot_intervals(table, ax, chance=None):
@@ -134,7 +136,7 @@ def plot_intervals(table, ax, chance=None):
     ax.set_yticks(rows, table["Configuration"])
     ax.set_xlabel("UAR (%)")
     ax.grid(axis="x", alpha=0.3)
-    return ax
+    return dress(ax)
 
 
 def plot_claims(ledger, ax, reported=None):
@@ -173,7 +175,7 @@ def plot_claims(ledger, ax, reported=None):
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="x", alpha=0.3)
-    return ax
+    return dress(ax)
 
 
 def plot_corpora(table, ax, reported=None):
@@ -228,7 +230,7 @@ def plot_corpora(table, ax, reported=None):
     ax.legend(handles.values(), handles, loc="lower left", bbox_to_anchor=(0, 1), frameon=False, ncols=3)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="x", alpha=0.3)
-    return ax
+    return dress(ax)
 
 
 def plot_log_mel(log_mel, ax, hop=0.01):
@@ -346,7 +348,7 @@ def plot_counts(counts, ax):
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
     _opaque(ax)
-    return ax
+    return dress(ax)
 
 
 def plot_channels(features, axes, hop=0.01):
@@ -432,7 +434,7 @@ def plot_weights(weights, ax, end=None, step=0.02):
     ax.set(xlabel="time (s)", ylabel="weight of a step", xlim=(0, length * step), ylim=(0, None))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
     _opaque(ax)
-    return ax
+    return dress(ax)
 
 
 def plot_calibration(table, ax):
@@ -466,4 +468,4 @@ def plot_calibration(table, ax):
     ax.set(xlabel="highest posterior", ylabel="share that is right", xlim=(0.2, 1.02), ylim=(0, 1.02))
     ax.legend(loc="upper left", frameon=False)
     _opaque(ax)
-    return ax
+    return dress(ax)

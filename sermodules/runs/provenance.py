@@ -22,7 +22,7 @@ from sermodules.config import backends
 from sermodules.paths import code_digest, project_root, sources
 from sermodules.runs import variables
 
-#: What stands between a recording and a prediction, besides the backend.
+#: What stands between a recording and a prediction, besides the backend. PyAV (av) need not be there.
 PACKAGES = (
     "keras",
     "numpy",
@@ -31,6 +31,7 @@ PACKAGES = (
     "librosa",
     "soxr",
     "soundfile",
+    "av",
     "praat-parselmouth",
     "scikit-learn",
     "pandas",

@@ -108,12 +108,14 @@ def origin(data, config, fitted, **more):
     Returns
     -------
     dict
-        `provenance.collect`, ``corpus_digest``, ``utterances`` and ``segments`` of each part, ``seconds``, ``reused_seconds``.
+        `provenance.collect`, ``corpus_digest``, ``unusable`` (which utterances were left out, if any), ``utterances`` and
+        ``segments`` of each part, ``seconds``, ``reused_seconds``.
     """
     return provenance.collect(*METHODS[config.model].needs) | {
         "corpus_digest": data.corpus_digest,
         "utterances": {name: len(getattr(data, name).table) for name in PARTS},
         "segments": {name: len(getattr(data, name).segments) for name in PARTS},
+        **({"unusable": left} if (left := data.test.table.attrs.get("unusable")) else {}),
         **more,
         "seconds": {"fit": round(fitted.seconds, 3)},
         "reused_seconds": round(fitted.reused, 3),

@@ -38,7 +38,7 @@ class Study:
     registration: registrations.Registration | None = None
 
 
-def load(path, folds=None, seeds=None, out=None):
+def load(path, folds=None, seeds=None, out=None, more=None):
     """Read a study file.
 
     Parameters
@@ -53,6 +53,8 @@ def load(path, folds=None, seeds=None, out=None):
     out : path, optional
         Folder of runs. If it is given, the corpus need not be there (nor is it made): "all" folds are then those of the
         runs in the folder.
+    more : dict, optional
+        Settings besides those of the file, which go before them.
 
     Returns
     -------
@@ -70,6 +72,7 @@ def load(path, folds=None, seeds=None, out=None):
     path = Path(path)
     content = _read(path)
     settings, grids = content.get("settings") or {}, content.get("grid") or {}
+    settings = settings | (more or {}) if isinstance(settings, dict) else settings
     grids = grids if isinstance(grids, list) else [grids]
     folds = content.get("folds", "all") if folds is None else folds
     seeds = content.get("seeds") if seeds is None else seeds
@@ -175,6 +178,7 @@ def _create(path, settings, choice, keep_model=False):
         refuse_empty(settings | choice)
         config = RunConfig.create(**(settings | choice))
         config.check_keeping(keep_model)
+        config.check_vectors()
         return config
     except ConfigError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error

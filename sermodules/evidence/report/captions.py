@@ -4,6 +4,7 @@ import dataclasses
 
 from sermodules import metrics
 from sermodules.config import METHODS, RunConfig, words
+from sermodules.config.classes import AS_EMOTIONS
 from sermodules.evidence import statistics
 from sermodules.evidence.report.frames import is_papers_layout
 from sermodules.evidence.report.wording import NONE, counted, plural, span
@@ -118,6 +119,18 @@ def provenance(results):
     return text + "."
 
 
+def left_out(results):
+    """Say which recordings a corpus lacks because they could not be used; nothing if there are none."""
+    found = {
+        words.corpus_name(r.config.corpus): r.provenance["unusable"] for r in results if r.provenance.get("unusable")
+    }
+    return "\n\n".join(
+        f"**Left out of `{name}`: {len(names)} recordings that could not be used**, {', '.join(names[:10])}"
+        + (f" and {len(names) - 10} more." if len(names) > 10 else ".")
+        for name, names in sorted(found.items())
+    )
+
+
 def unstable(results):
     """Name the runs whose training loss ended well above its lowest; nothing if there is none."""
     ids = sorted(result.config.run_id for result in results if result.unstable)
@@ -149,7 +162,11 @@ def caution(configurations):
             " and a difference between the two says nothing about either."
         )
     notes = []
-    if any(c.config.emotions != "four" or c.config.merge_excited or c.config.scripted for c in configurations):
+    usual = ("four", AS_EMOTIONS, False, False)
+    if any(
+        (c.config.emotions, c.config.classes, c.config.merge_excited, c.config.scripted) != usual
+        for c in configurations
+    ):
         notes.append("other utterances or classes than the paper's")
     if any(c.config.width != 1 for c in configurations):
         notes.append("a network of another size than the paper's")

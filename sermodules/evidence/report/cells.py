@@ -13,7 +13,7 @@ from sermodules.evidence.scores import by_speaker
 PAPERS = ("model1", "model2")
 
 #: The settings that say which utterances are read.
-DATA = ("corpus", "emotions", "merge_excited", "scripted")
+DATA = ("corpus", "emotions", "classes", "merge_excited", "scripted", "song", "duplicates", "unusable")
 
 #: Confusion matrices side by side.
 MOST_MATRICES = 4
@@ -173,6 +173,9 @@ def _other_data(results):
     for result in results:
         digests = data.setdefault(tuple(getattr(result.config, key) for key in DATA), {})
         digests.setdefault(str(result.provenance.get("corpus_digest")), []).append(result.config.run_id)
+        if "vectors" in result.metrics:
+            read = data.setdefault((result.config.vectors,), {})
+            read.setdefault(str(result.metrics["vectors"]), []).append(result.config.run_id)
     for (corpus, *_), digests in data.items():
         if len(digests) > 1:
             found = [

@@ -36,6 +36,7 @@ def draw(configurations, summary):
         above = "a point for the UAR of each configuration, with its interval"
     for c, ax in zip(matrices, below, strict=True):
         plots.plot_confusion(c.confusion, ax).set_title(c.label, fontsize=10)
+        plots.dress(ax)
     return figure, _description(configurations, matrices, above)
 
 

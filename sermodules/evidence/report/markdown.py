@@ -40,6 +40,7 @@ def document(name, about, results, configurations, tables, alt, missing, ledger,
     if gaps:
         blocks += [captions.INCOMPLETE, "\n".join(f"- {gap}" for gap in gaps)]
     blocks += [
+        captions.left_out(results),
         captions.unstable(results),
         captions.caution(configurations),
         captions.dependence(configurations),

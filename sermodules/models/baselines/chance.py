@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sermodules import corpora
-from sermodules.corpora import audio
+from sermodules.corpora import unusable
 from sermodules.folds.parts import PARTS, FoldData, Part, class_indices, split, whole_utterances
 from sermodules.models.method import Method, without_epochs
 
@@ -31,7 +31,7 @@ class _Shares(Method):
         The audio is checked all the same, so that these models accept the corpora that the others accept.
         """
         table, fold, classes, tables = split(config, table, fold)
-        audio.check(table)
+        unusable.check(table)
         parts = (cls.part(config, tables[name], classes) for name in PARTS)
         return FoldData(fold, classes, *parts, corpora.digest(table))
 

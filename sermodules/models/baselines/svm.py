@@ -7,6 +7,7 @@ import pandas as pd
 
 from sermodules import corpora
 from sermodules.errors import TrainingError
+from sermodules.features import vectors
 from sermodules.features.functionals import FEATURE_SETS, functionals, opensmile_version
 from sermodules.folds.parts import PARTS, FoldData, Part, class_indices, split, whole_utterances
 from sermodules.models import estimators
@@ -120,7 +121,13 @@ class _FunctionalsSvm(Method):
         from sklearn.svm import SVC
 
         scalers = [] if config.standardise == "speaker" else [StandardScaler()]
-        return make_pipeline(*scalers, SVC(kernel="linear", C=self.cost, class_weight="balanced"))
+        return make_pipeline(*scalers, SVC(kernel="linear", C=self._cost(config), class_weight="balanced"))
+
+    def _cost(self, config):
+        return self.cost
+
+    def _size(self):
+        return FEATURE_SETS[self.feature_set]
 
     def learned(self):
         """Return what each step has learned; see `Method.learned`."""
@@ -156,7 +163,7 @@ class _FunctionalsSvm(Method):
         Mean and SD of the functionals are not counted, as those of the log-Mels are not counted for the networks.
         """
         pairs = self.classes * (self.classes - 1) // 2
-        count = pairs * (FEATURE_SETS[self.feature_set] + 1)
+        count = pairs * (self._size() + 1)
         return pd.DataFrame(
             [("linear function a pair of classes", f"({pairs},)", count)], columns=["layer", "output", "parameters"]
         )
@@ -236,3 +243,38 @@ class SvmEgemaps(_FunctionalsSvm):
     """
 
     feature_set, cost = "eGeMAPSv02", 1e-2
+
+
+class SvmVectors(_FunctionalsSvm):
+    """A linear SVM on vectors that any other tool made, one an utterance, such as the mean of an encoder's last layer.
+
+    The file that the setting ``vectors`` names holds them; see `sermodules.features.vectors.read`. Standardising, machine and
+    posteriors are those of `SvmCompare`, so the vectors get the treatment of the other yardsticks: the same folds, no choice on
+    any speaker, the same statistics. C is the setting ``svm_cost``.
+
+    Open, because there is no source: whether what made the vectors has heard the test speakers. An encoder that was trained on
+    the corpus itself, or on emotions of its speakers, makes the score worthless, and nothing here can notice that.
+    """
+
+    @classmethod
+    def prepare(cls, config, table=None, fold=None):
+        """Make the parts of a fold; see `Method.prepare`.
+
+        The input ``functionals`` are the vectors. The notes hold the SHA-256 of their file and their size.
+        """
+        table, fold, classes, tables = split(config, table, fold)
+        values = cls._values(config, table)
+        parts = (_part(tables[name], values, classes) for name in PARTS)
+        notes = {"vectors": vectors.digest(config.vectors), "vector_size": values.shape[1]}
+        return FoldData(fold, classes, *parts, corpora.digest(table), notes=notes)
+
+    @classmethod
+    def _values(cls, config, table):
+        values = vectors.of(table, config.vectors)
+        return by_speaker(values, table["speaker"]) if config.standardise == "speaker" else values
+
+    def _cost(self, config):
+        return config.svm_cost
+
+    def _size(self):
+        return vectors.size(self.config.vectors)

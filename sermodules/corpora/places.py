@@ -1,0 +1,88 @@
+"""Where a file is that a table names: also by a path of Windows, from within WSL."""
+
+import re
+from pathlib import Path
+
+_DRIVE = re.compile(r"(?P<letter>[A-Za-z]):[\\/](?P<rest>.*)", re.DOTALL)
+_WSL = re.compile(r"[\\/]{2}(?:wsl\$|wsl\.localhost)[\\/][^\\/]+(?P<rest>[\\/].*)", re.DOTALL | re.IGNORECASE)
+
+
+def unix(text):
+    r"""Write a path of Windows as this system has it; another one stays as it is.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from sermodules.corpora import places
+    >>> places.unix(r"C:\Users\ann\a.wav"), places.unix(r"\\wsl$\Ubuntu\home\ann\a.wav"), places.unix(r"wav\a.wav")
+    ('/mnt/c/Users/ann/a.wav', '/home/ann/a.wav', 'wav/a.wav')
+    """
+    if drive := _DRIVE.fullmatch(text):
+        rest = drive["rest"].replace("\\", "/").lstrip("/")
+        return f"/mnt/{drive['letter'].lower()}/{rest}"
+    if wsl := _WSL.fullmatch(text):
+        return wsl["rest"].replace("\\", "/")
+    return text.replace("\\", "/")
+
+
+def locate(folder, text):
+    """Return the path that a cell means: as it stands, else as `unix` writes it, if that is a file.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where relative paths count from.
+    text : str
+
+    Returns
+    -------
+    pathlib.Path
+        Absolute; where there is no file, what was looked for first.
+    """
+    first = folder / Path(text).expanduser() if text.startswith("~") else folder / text
+    for place in (first, folder / unix(text)):
+        if is_file(place):
+            return place
+    return first
+
+
+def hint(folder, text):
+    """Say what may be meant by a path under which there is no file, or return "".
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    text : str
+
+    Returns
+    -------
+    str
+        It begins with a blank.
+    """
+    if (drive := _DRIVE.fullmatch(text)) is not None:
+        letter = drive["letter"]
+        return f" (in WSL drive {letter.upper()}: is /mnt/{letter.lower()}, but {unix(text)} is not there either)"
+    path = folder / unix(text)
+    try:
+        near = [one for one in path.parent.iterdir() if one.name.casefold() == path.name.casefold() and one.is_file()]
+        near = near or [one for one in path.parent.iterdir() if one.stem == path.stem and one.is_file()]
+    except OSError:
+        near = []
+    if near:
+        return f" (there is {near[0].name}: write it so)"
+    return " (write folders with / instead of \\)" if "\\" in text else ""
+
+
+def is_file(path):
+    """Tell whether a path is that of a file; False of what can be none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a zero
+        return False
