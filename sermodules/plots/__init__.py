@@ -4,7 +4,13 @@
 `sentences` shows a paragraph. Nothing here computes a result.
 """
 
-from sermodules.plots.colours import CONFIGURATION_COLOURS, EMOTION_COLOURS, emotion_colours
+from sermodules.plots.colours import (
+    CONFIGURATION_COLOURS,
+    EMOTION_COLOURS,
+    class_hatches,
+    configuration_colours,
+    emotion_colours,
+)
 from sermodules.plots.figures import (
     plot_channels,
     plot_claims,
@@ -21,6 +27,8 @@ from sermodules.plots.sentences import say
 __all__ = [
     "CONFIGURATION_COLOURS",
     "EMOTION_COLOURS",
+    "class_hatches",
+    "configuration_colours",
     "emotion_colours",
     "plot_channels",
     "plot_claims",
