@@ -29,7 +29,7 @@ export SERMODULES_DATA
 endif
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help env study test bench book epub pdf lab student lock clean
+.PHONY: help env study test bench book epub pdf slides zip lab student lock clean
 .NOTPARALLEL:
 
 help:
@@ -39,6 +39,8 @@ help:
 	@echo "make bench   measure speed and memory beside other programs; nothing else should run meanwhile"
 	@echo "make epub    build the book, then _build/epub/sermodules.epub from the same pages"
 	@echo "make pdf     build the book, then _build/latex/sermodules.pdf; needs TeX"
+	@echo "make slides  build the book, then the slides and handouts of the course in _build/slides; needs no network"
+	@echo "make zip     the same, and all in one file for machines that have nothing: _build/sermodules-book.zip"
 	@echo "make lab     open the chapters in JupyterLab"
 	@echo "make student copy the chapters without their solutions to _build/student"
 	@echo "make env     only set up: .venv with the versions of requirements.lock"
@@ -89,7 +91,7 @@ study: $(READY)
 ALONE = tests/test_engine.py tests/test_planted_faults.py tests/test_player.py tests/test_try_it.py
 
 # Tests of the built book.
-BUILT = tests/test_book.py tests/test_jupyterlab.py
+BUILT = tests/test_book.py tests/test_jupyterlab.py tests/test_lecture.py
 
 test: $(READY)
 	$(BIN)/python -m ruff check .
@@ -120,13 +122,24 @@ TEX = latexmk xelatex
 pdf:
 	@for program in $(TEX); do command -v $$program >/dev/null || { \
 	  echo "make pdf needs TeX, but there is no $$program on this machine. On Debian or Ubuntu:" >&2; \
-	  echo "apt-get install latexmk texlive-xetex texlive-latex-extra texlive-fonts-extra" >&2; \
+	  echo "apt-get install latexmk xindy texlive-xetex texlive-latex-extra texlive-fonts-recommended texlive-fonts-extra fonts-freefont-otf" >&2; \
 	  exit 1; \
 	}; done
 	@$(MAKE) --no-print-directory book
 	@rm -rf _build/latex
 	LATEXMKOPTS=-interaction=nonstopmode $(BIN)/jupyter-book build . --builder pdflatex -n
 	@echo "The book is in _build/latex/sermodules.pdf"
+
+slides: book
+	@rm -rf _build/slides
+	@cd book/_ext && "$(CURDIR)/$(BIN)/python" -m lecture "$(CURDIR)/_build/html" "$(CURDIR)/_build/slides"
+
+zip: slides student
+	@rm -rf _build/zip _build/sermodules-book.zip
+	@mkdir -p _build/zip && cp -R _build/html _build/zip/sermodules-book
+	@cp -R _build/slides _build/student _build/zip/sermodules-book
+	@$(BIN)/python -c "import shutil; shutil.make_archive('_build/sermodules-book', 'zip', '_build/zip')"
+	@echo "The book is in _build/sermodules-book.zip: unpack it, and open index.html in a browser"
 
 lab: $(READY)
 	$(BIN)/jupyter-lab book
@@ -136,6 +149,7 @@ student: $(READY)
 	$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --output-dir _build/student \
 	  --ClearOutputPreprocessor.enabled=True --TagRemovePreprocessor.enabled=True \
 	  --TagRemovePreprocessor.remove_cell_tags=solution book/*.ipynb
+	@cp $(filter-out book/instructors.md,$(wildcard book/*.md)) _build/student
 	@echo "Chapters without solutions are in _build/student"
 
 lock: $(READY)

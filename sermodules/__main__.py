@@ -293,6 +293,7 @@ def _study_options(command):
 @click.option("--redo", is_flag=True, help="Set damaged runs aside in OUT/damaged and do them again.")
 @click.option("--mix", is_flag=True, help="Go on with other code, backend or versions than those of finished runs.")
 @click.option("--redo-other", is_flag=True, help="Set these aside in OUT/other and do them again.")
+@click.option("--incomplete", is_flag=True, help="Do the runs on a copy of IEMOCAP that is not the full corpus.")
 def study_run(file, out, folds, seeds, more, **options):
     """Do the runs of a study that are missing."""
     _begin(f"reading {file} and the runs that are done")
@@ -316,6 +317,8 @@ def study_run(file, out, folds, seeds, more, **options):
         except driver.Mixture as error:
             ways = f"Go on with what is here now:\n  {command} --mix\nDo the others again:\n  {command} --redo-other"
             raise SermodulesError(f"{error}\n{ways}") from error
+        except driver.Incomplete as error:
+            raise SermodulesError(f"{error} Unpack it again, or go on with it:\n  {command} --incomplete") from error
         except KeyboardInterrupt:
             click.echo(f"\nStopped. Finished runs are kept. Go on with: {command}", err=True)
             sys.exit(130)
@@ -355,10 +358,16 @@ def study_status(file, out, folds, seeds, verify, more):
 @study.command("report")
 @_study_options
 @click.option(
-    "--to", "folder", type=click.Path(path_type=Path), help="Folder of the report; OUT/reports/NAME unless given."
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder of the report; OUT/reports/NAME (with --plain NAME-plain) unless given.",
 )
-def study_report(file, out, folds, seeds, folder, more):
-    """Print the paper's tables beside ours and the claims ledger, and write them as Markdown, CSV and a figure.
+@click.option(
+    "--plain", is_flag=True, help="Only these runs: no figure of the paper, and no claim that they do not test."
+)
+def study_report(file, out, folds, seeds, folder, more, plain):
+    """Print the paper's tables beside ours and the claims ledger, and write them as Markdown, CSV, LaTeX and a figure.
 
     FILE may also be a folder of published runs, such as results/NAME.
     """
@@ -379,8 +388,8 @@ def study_report(file, out, folds, seeds, folder, more):
         raise SermodulesError(
             f"the study {plan.name} is registered, so it is reported whole: leave out --folds and --seeds"
         )
-    folder = folder or out / "reports" / plan.name
-    text = report.write(results, folder, plan, tell=_begin)
+    folder = folder or out / "reports" / (plan.name + "-plain" * plain)
+    text = report.write(results, folder, plan, tell=_begin, plain=plain)
     click.echo(text)
     click.echo(f"The report is in {folder}")
 

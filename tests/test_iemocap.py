@@ -1,3 +1,4 @@
+import re
 import shutil
 import warnings
 from collections import Counter
@@ -5,12 +6,16 @@ from pathlib import Path
 
 import iemocap_tree as tree
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sermodules import corpora
+from sermodules import corpora, runs, study
+from sermodules.__main__ import main
 from sermodules.corpora import iemocap
 from sermodules.errors import ConfigError, CorpusError
+from sermodules.evidence import scores
+from sermodules.study import driver
 
 few = settings(max_examples=50, deadline=None)
 
@@ -493,3 +498,48 @@ def test_a_copy_in_another_form_is_explained(tmp_path, file, advice):
     (tmp_path / file).touch()
     with pytest.raises(CorpusError, match=advice):
         iemocap.find_root(tmp_path)
+
+
+# --- a copy that is not the full corpus
+
+
+def test_what_a_copy_lacks(full):
+    root, turns = full
+    assert iemocap.lacks(root) == [] == iemocap.lacks(root, scripted=True)
+    path = next(turn for turn in turns if turn.code == "ang" and turn.name.startswith("Ses01F_impro")).wav(root)
+    path.rename(path.with_suffix(".gone"))
+    found = iemocap.lacks(root)
+    path.with_suffix(".gone").rename(path)
+    assert len(found) == 1 and re.fullmatch(r"Ses01[FM] angry: (36|24) instead of (37|25)", found[0])
+
+
+@pytest.fixture
+def part(tmp_path, monkeypatch):
+    """Return a study on a miniature, which is not the full corpus."""
+    tree.write(tmp_path / "iemocap", tree.miniature_turns())
+    monkeypatch.setenv("SERMODULES_DATA", str(tmp_path))
+    monkeypatch.setenv("SERMODULES_CACHE", str(tmp_path / "cache"))
+    settings = "{corpus: iemocap, preset: smoke, model: majority}"
+    (tmp_path / "s.yaml").write_text(f"name: s\nsettings: {settings}\nfolds: [1]\nseeds: [1]\n", encoding="utf-8")
+    return tmp_path / "s.yaml"
+
+
+@pytest.mark.filterwarnings("ignore:.*is not the full corpus")
+def test_a_study_on_a_copy_that_is_not_full_asks_first(part):
+    called = CliRunner().invoke(main, ["study", "run", str(part), "--out", str(part.parent / "runs")])
+    assert called.exit_code == 1
+    told = called.stderr
+    assert f"{part.parent / 'iemocap'} is not the full corpus iemocap:" in told and "instead of 37" in told
+    assert "Nothing was done" in told and "--incomplete" in told.splitlines()[-1]
+    assert not list((part.parent / "runs").glob("*_seed*"))
+    lines = []
+    driver._check_whole(study.load(part).configs, True, lines.append)
+    assert "instead of" in "".join(lines) and lines[-1] == "the study goes on with it, and its runs and report say so"
+
+
+@pytest.mark.filterwarnings("ignore:.*is not the full corpus")
+def test_a_run_on_a_copy_that_is_not_full_says_so(part):
+    [config] = study.load(part).configs
+    found = runs.run(config, verbose=False)
+    assert found.provenance["corpus_lacks"] == corpora.lacks("iemocap") and len(found.provenance["corpus_lacks"]) > 9
+    assert scores.from_results([found])["settings"].tolist() == ["incomplete corpus"]

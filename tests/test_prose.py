@@ -72,6 +72,12 @@ LISTED = {
         "true gain was 2 points",
         "all gain 3 points in truth",
     ),
+    "how long a lesson or a talk is": (
+        "a talk of 15 minutes",
+        "Windows, 15 minutes",
+        "15 minutes. That is all you have",
+        "With 15 minutes of class",
+    ),
     "counted from sizes that stand beside it": (
         "one row a step 150 × 5120",
         "one row of 5120 numbers",

@@ -149,7 +149,7 @@ def test_no_score_is_shown_before_the_last_registered_run(tmp_path):
     assert "47 registered runs are in. **No score is shown" in text
     assert "## Table" not in text and "Claims" not in text and "yes" not in text
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
-        "registered_power.csv", "registered_spread.csv", "report.md",
+        "registered_power.csv", "registered_power.tex", "registered_spread.csv", "registered_spread.tex", "report.md",
     ]  # fmt: skip
     whole = report.write(runs, tmp_path / "report", study)
     assert "No score is shown" not in whole and "## Table 1" in whole

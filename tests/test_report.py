@@ -1,4 +1,6 @@
 import dataclasses
+import re
+import shutil
 import subprocess
 import sys
 
@@ -344,8 +346,9 @@ def test_the_files_of_a_report(tmp_path, monkeypatch):
     folder = tmp_path / "deep" / "report"
     text = report.write(results, folder, study)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "claims.csv", "comparisons.csv", "configurations.csv", "confusions.csv", "origins.csv", "report.md", "report.png",
-        "scores.csv", "table1.csv", "table2.csv", "table3.csv", "table4.csv",
+        "claims.csv", "comparisons.csv", "comparisons.tex", "configurations.csv", "configurations.tex", "confusions.csv",
+        "origins.csv", "report.md", "report.png", "scores.csv", "table1.csv", "table1.tex", "table2.csv", "table2.tex",
+        "table3.csv", "table3.tex", "table4.csv", "table4.tex",
     ]  # fmt: skip
     assert (folder / "report.md").read_text(encoding="utf-8") == text
     table = pd.read_csv(folder / "table1.csv")
@@ -365,6 +368,93 @@ def test_the_files_of_a_report(tmp_path, monkeypatch):
 def test_a_report_of_stored_runs_is_the_same(tmp_path, by_hand):
     stored = [store.load(store.save(r, tmp_path / "runs")) for r in by_hand]
     assert report.write(stored, tmp_path / "one", "x") == report.write(by_hand, tmp_path / "two", "x")
+
+
+# --- of one's own: plain, and LaTeX
+
+AWKWARD = ("50 % calm", "a_b & c", r"\alpha{}", "[x]~^#$", "*<|>", "zufrieden – größer")
+
+
+@pytest.fixture
+def own():
+    """Return a study of one's own recordings: other classes, awkward names, three models of which the paper has one."""
+    runs = []
+    for model in ("majority", "svm_compare", "model2"):
+        for fold, speaker in enumerate(
+            [("[ann]", "female", ""), ("*bob_1*", "male", ""), ("C&A", "other", "")], start=1
+        ):
+            corpus = "table:/home/me/mine_1.csv"
+            predicted = [AWKWARD[0]] * 6 if model == "majority" else [*AWKWARD[:fold], *AWKWARD[:1] * (6 - fold)]
+            runs.append(result(config(fold, 1, model, corpus), speaker, list(AWKWARD), predicted, classes=AWKWARD))
+    return runs
+
+
+def test_a_plain_report_has_nothing_of_the_paper_but_claims_that_were_tested(own, tmp_path):
+    text = report.write(own, tmp_path, "mine", plain=True)
+    assert not re.search("(?i)IEMOCAP|reported|the paper's|Table [0-9]|not tested", text)
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## Every speaker", "## All configurations", "## Comparisons", "## Confusion matrices", "## Figure",
+        "## Claims ledger",
+    ]  # fmt: skip
+    assert text.count("| True ") == 3 and "Uniform guessing gives 16.67 %" in text
+    frame = pd.read_csv(tmp_path / "speakers.csv")
+    assert [name for name in frame if name.endswith("UAR (%)")] == [
+        "Model 2 UAR (%)", "ComParE + SVM UAR (%)", "Majority class UAR (%)",
+    ]  # fmt: skip
+    ledger = pd.read_csv(tmp_path / "claims.csv")
+    assert len(ledger) and "not tested" not in set(ledger["verdict"]) and not list(tmp_path.glob("table*"))
+    text = report.write(own[:3], tmp_path / "guess", "guess", plain=True)
+    assert "Claims" not in text and pd.read_csv(tmp_path / "guess" / "claims.csv").empty
+
+
+def test_a_plain_report_of_many_configurations_draws_matrices_of_the_first(tmp_path):
+    models = ("majority", "stratified", "dnn_elm", "svm_compare", "svm_egemaps", "acrnn", "acrnn_code")
+    runs = [result(config(1, 1, model), OTHERS[0], list(FOUR), ["angry"] * 4) for model in models]
+    assert "a confusion matrix for the first configurations" in report.write(runs, tmp_path, "many", plain=True)
+
+
+def test_every_table_is_there_as_latex_that_compiles(own, tmp_path):
+    report.write(own, tmp_path, "mine & [yours]", plain=True)
+    report.write(grid(IEMOCAP)[1], tmp_path / "full", "full")
+    found = sorted(tmp_path.rglob("*.tex"))
+    assert len(found) == 6 + 6
+    for path in found:
+        text = path.read_text(encoding="utf-8")
+        [aligned] = re.findall(r"\\begin\{tabular\}\{(.*)\}", text)
+        rows = [line for line in text.splitlines() if line.endswith(r" \\")]
+        assert rows and all(len(re.findall(r"(?<!\\)&", row)) == len(aligned) - 1 for row in rows)
+        assert not any(row.lstrip().startswith(("[", "*")) for row in rows)
+    everything = "".join(path.read_text(encoding="utf-8") for path in found)
+    for name, escaped in (
+        (AWKWARD[0], r"50 \% calm"),
+        (AWKWARD[1], r"a\_b \& c"),
+        (AWKWARD[2], r"\textbackslash{}alpha\{\}"),
+    ):
+        assert escaped in everything and name not in everything
+    assert r"\texttt{table:mine\_1.csv}" in everything
+    if not (xelatex := shutil.which("xelatex")):
+        pytest.skip("no xelatex here: the tables were checked by their structure only")
+    inputs = "\n".join(rf"\input{{{path.relative_to(tmp_path).as_posix()}}}\clearpage" for path in found)
+    preamble = r"\documentclass{article}\usepackage{booktabs,adjustbox}\begin{document}"
+    (tmp_path / "all.tex").write_text(f"{preamble}\n{inputs}\n\\end{{document}}\n", encoding="utf-8")
+    made = subprocess.run(
+        [xelatex, "-interaction=nonstopmode", "-halt-on-error", "all.tex"], cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stdout[-2000:]
+    assert "Overfull" not in made.stdout
+
+
+def test_an_incomplete_corpus_is_named_and_is_not_the_papers(tmp_path):
+    lines = ["Ses01F angry: 3 instead of 37"]
+    runs = [
+        dataclasses.replace(run, provenance=run.provenance | {"corpus_lacks": lines})
+        for run in grid(IEMOCAP, "iemocap", preset="paper")[1]
+    ]
+    text = report.write(runs, tmp_path, "part")
+    assert "**The corpus is not the full one**" in text and f"\n- {lines[0]}\n" in text
+    assert "no other settings (here incomplete corpus)" in text
+    assert "incomplete corpus" not in report.write(grid(IEMOCAP, "iemocap", preset="paper")[1], tmp_path, "whole")
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path, by_hand):
@@ -393,8 +483,26 @@ def white(ax):
 def test_every_emotion_keeps_its_colour():
     assert plots.emotion_colours(FOUR) == [plots.EMOTION_COLOURS[name] for name in FOUR]
     assert plots.emotion_colours(["calm", "sad"])[0] == plots.emotion_colours(["calm"])[0]
+    assert plots.emotion_colours(["shy", "sad", "shy"]) == [plots.emotion_colours(["shy"])[0], "#0072B2", "#332288"]
     assert len(set(plots.EMOTION_COLOURS.values())) == len(plots.EMOTION_COLOURS)
     assert plots.emotion_colours(["calm"])[0] not in plots.EMOTION_COLOURS.values()
+
+
+@pytest.mark.parametrize("count", [2, 9, 16, 300])
+def test_no_two_classes_or_configurations_share_a_colour(count):
+    names = [*list(plots.EMOTION_COLOURS)[: count // 2], *(f"class {n}" for n in range(count))][:count]
+    colours = plots.emotion_colours(names)
+    assert len(set(colours)) == count == len(set(plots.configuration_colours(count)))
+    assert all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in colours)
+    assert len({*zip(colours, plots.class_hatches(names), strict=True)}) == count
+    hatches = plots.class_hatches(names)
+    assert all(hatches.count(hatch) <= 7 for hatch in hatches if count <= 49)  # seven colours stay apart for everybody
+
+
+def test_areas_of_many_classes_have_a_second_mark(ax):
+    counts = pd.DataFrame(1, ["A"], [f"class {n}" for n in range(9)])
+    marks = [(bars[0].get_facecolor(), bars[0].get_hatch()) for bars in plots.plot_counts(counts, ax).containers]
+    assert len(set(marks)) == 9 and [bool(hatch) for _, hatch in marks] == [False] * 7 + [True] * 2
 
 
 def test_plot_confusion_shows_every_share(ax):

@@ -27,9 +27,9 @@ import pandas as pd
 import yaml
 from docutils import nodes
 from docutils.utils.math import MathError
-from docutils.utils.math.latex2mathml import tex2mathml
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
+from mathml import mathml, without_named_entities
 from matplotlib.figure import Figure
 from myst_nb.core.render import NbElementRenderer
 from myst_nb.sphinx_ext import add_global_html_resources
@@ -94,11 +94,11 @@ MENDED = (
     (r' role="list"(?= class="(?:citation|footnote)-list")| role="doc-biblioentry"', ""),
 )
 
-#: LaTeX that docutils cannot turn into MathML, and what says the same to it.
-MATHML = ((r"\\dots(?![a-zA-Z])", r"\\ldots"), (r"(\\\\)\[[^]]*\]", r"\1"))
-
 #: Stands in the EPUB where a page has a recording.
 RECORDING = "<p><em>The web page plays a recording here.</em></p>"
+
+#: Stands in the PDF for an output that is no text, by its kind.
+IN_PRINT = {"Audio": "The web page plays a recording here.", "HTML": "The web page has more here."}
 
 #: What a downloaded chapter begins with; the second part and the cell only if the project has an address.
 COPY = """\
@@ -547,17 +547,6 @@ def elsewhere(address):
     return {"elsewhere": "\n\n".join(parts)}
 
 
-def _without_named_entities(markup):
-    return re.sub(r"&(?!(?:lt|gt|amp|quot|apos);)\w+;", lambda match: html.unescape(match[0]), markup)
-
-
-def mathml(tex, as_block=False):
-    """Turn a formula into MathML, which readers of EPUB draw themselves; few of them run MathJax."""
-    for pattern, replacement in MATHML:
-        tex = re.sub(pattern, replacement, tex)
-    return _without_named_entities(tex2mathml(tex, as_block))
-
-
 def visit_math(translator, node):
     """Write a formula as MathML."""
     block = isinstance(node, nodes.math_block)
@@ -577,7 +566,7 @@ def without_scripts(markup):
     """Return an HTML output as it can stand in an EPUB: XML, without scripts, and a sentence where it sounds."""
     markup = re.sub(r"<(script|style|noscript)\b.*?</\1>", "", markup, flags=re.DOTALL)
     markup = re.sub(r"<audio\b[^>]*>(?:[^<]|<source\b[^>]*>)*(?:</audio>)?", RECORDING, markup)
-    return _without_named_entities(markup)
+    return without_named_entities(markup)
 
 
 class WithoutScripts(SphinxPostTransform):
@@ -591,6 +580,20 @@ class WithoutScripts(SphinxPostTransform):
         for node in list(self.document.findall(nodes.raw)):
             if "html" in node["format"].split():
                 node.replace_self(nodes.raw("", without_scripts(node.astext()), format="html"))
+
+
+class WithoutObjects(SphinxPostTransform):
+    """Say in the PDF where the page has something that sounds or moves: of such an output LaTeX has only a name."""
+
+    builders = ("latex",)
+    default_priority = 500  # after myst-nb has chosen among the forms of an output
+
+    def run(self, **kwargs):
+        """Replace the names in one document."""
+        for node in list(self.document.findall(nodes.literal_block)):
+            if match := re.fullmatch(r"<IPython\.[\w.]*\.(\w+) object>", node.astext().strip()):
+                text = IN_PRINT.get(match[1], IN_PRINT["HTML"])
+                node.replace_self(nodes.paragraph("", "", nodes.emphasis("", text)))
 
 
 # --- the API reference
@@ -699,6 +702,7 @@ def setup(app):
     app.add_config_value("epub_math_renderer", "mathml", "epub", types=[str])
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
     app.add_post_transform(WithoutScripts)
+    app.add_post_transform(WithoutObjects)
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", docstring)
     app.connect("autodoc-process-signature", signature)

@@ -71,6 +71,8 @@ class Corpus:
         What must stand beside anything that is made from the corpus and passed on; empty if its licence asks for nothing.
     closed : bool
         Nothing made from the corpus may be passed on.
+    lacks : callable or None
+        ``lacks(root, scripted=...)`` returns in what a copy is not the full corpus, a line each, where that is known.
     language : str
         What is spoken.
     """
@@ -88,6 +90,7 @@ class Corpus:
     columns: tuple = ()
     attribution: str = field(default="", repr=False)
     closed: bool = False
+    lacks: Callable | None = field(default=None, repr=False)
     language: str = "English"
 
 
@@ -122,7 +125,14 @@ CORPORA = {
         _synthetic("synthetic-gender-irrelevant", "Synthetic speech whose cues are equal for women and men"),
         _synthetic("synthetic-gender-decisive", "Synthetic speech whose cues only the gender label explains"),
         _released("emodb", emodb, recognise=emodb.find_recordings, fetch=emodb.get, language="German"),
-        _released("iemocap", iemocap, recognise=iemocap.find_root, options=_IEMOCAP_OPTIONS, closed=True),
+        _released(
+            "iemocap",
+            iemocap,
+            recognise=iemocap.find_root,
+            options=_IEMOCAP_OPTIONS,
+            closed=True,
+            lacks=iemocap.lacks,
+        ),
         _released(
             "cremad",
             cremad,
@@ -217,6 +227,38 @@ def load(
     if text := audio.shortfalls(table["path"]):
         warnings.warn(f"{name}: {text}", UserWarning, stacklevel=2)
     return table
+
+
+def lacks(name, root=None, *, scripted=False, **others):
+    """Say in what a copy of a corpus is not the full corpus. Only of IEMOCAP the full numbers are known.
+
+    Parameters
+    ----------
+    name, root, scripted
+        As `load`.
+    **others
+        Further arguments of `load`, which make no difference.
+
+    Returns
+    -------
+    list of str
+        A line each; empty if nothing differs, or nothing is known.
+
+    Raises
+    ------
+    CorpusError
+        If the corpus is not there.
+    ConfigError
+        If there is no corpus of this name.
+
+    Examples
+    --------
+    >>> from sermodules import corpora
+    >>> corpora.lacks("emodb")
+    []
+    """
+    corpus = _corpus(name)
+    return corpus.lacks(find(name, root), scripted=scripted) if corpus.lacks else []
 
 
 def make(name, folder=None):

@@ -261,6 +261,34 @@ def load(root, *, emotions="four", merge_excited=False, scripted=False, check_co
     )
 
 
+def lacks(root, *, scripted=False):
+    """Say in what a copy is not the full corpus.
+
+    Parameters
+    ----------
+    root : path
+        As `load` takes it.
+    scripted : bool
+        Whether scripted turns are wanted too: then the number of all turns is compared as well.
+
+    Returns
+    -------
+    list of str
+        A line for each speaker and class whose number of turns, labelled and recorded, is not the full corpus's; empty if the
+        copy is whole.
+
+    Raises
+    ------
+    CorpusError
+        If no session is found.
+    """
+    root = find_root(root)
+    labels, _ = _read_labels(root)
+    wanted = [label for label in labels if scripted or not label.turn.scripted]
+    present = [label for label in wanted if _wav(root, label.turn).is_file()]
+    return _differences(present, len(labels) if scripted else None)
+
+
 def find_root(root):
     """Find the folder with the sessions, in `root`, at most two levels below it, or above it.
 

@@ -23,7 +23,8 @@ def from_results(results):
         One row a run and speaker who was tested: a row a run where folds are single speakers.
 
         - ``corpus`` (as `words.corpus_name` gives it), ``preset``, ``model``, ``attention``, ``gender``, ``fold``, ``seed``;
-        - ``settings``: what else differs from the preset and the model, as text, empty if nothing does;
+        - ``settings``: what else differs from the preset and the model, and whether the corpus was not the full one, as text,
+          empty if nothing does;
         - ``speaker``: who was tested; ``uar``, ``wa`` in %, of this speaker alone;
         - ``recall_<class>`` and ``<class>_as_neutral``: % of the class's utterances; NaN where the speaker has none;
         - ``held_out``: the speakers whom the training did not hear, tested or validating. Rows of one configuration and seed
@@ -74,7 +75,7 @@ def _row(result, speaker, found):
     row = {name: getattr(config, name) for name in ("preset", "model", "attention", "gender", "fold", "seed")}
     row |= {
         "corpus": words.corpus_name(config.corpus),
-        "settings": words.settings(config),
+        "settings": ", ".join(filter(None, [words.settings(config), _incomplete(result)])),
         "speaker": speaker,
     }
     counts = pd.DataFrame(found["confusion"], run["classes"], run["classes"], dtype=float)
@@ -88,6 +89,11 @@ def _row(result, speaker, found):
     seconds = result.provenance.get("seconds")
     row |= {"parameters": run.get("parameters", np.nan), "seconds": sum(seconds.values()) if seconds else np.nan}
     return row | {"held_out": _held_out(run), "run": config.run_id}
+
+
+def _incomplete(result):
+    """Say that a run read a copy that is not the full corpus; "" if nothing is known of that."""
+    return "incomplete corpus" if result.provenance.get("corpus_lacks") else ""
 
 
 def _held_out(run):

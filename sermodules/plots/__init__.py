@@ -4,7 +4,13 @@
 makes the attention player, `try_it` the page in which a network listens, and `browser` what both of them put into a page.
 """
 
-from sermodules.plots.colours import CONFIGURATION_COLOURS, EMOTION_COLOURS, emotion_colours
+from sermodules.plots.colours import (
+    CONFIGURATION_COLOURS,
+    EMOTION_COLOURS,
+    class_hatches,
+    configuration_colours,
+    emotion_colours,
+)
 from sermodules.plots.figures import (
     plot_calibration,
     plot_channels,
@@ -24,6 +30,8 @@ from sermodules.plots.sentences import say
 __all__ = [
     "CONFIGURATION_COLOURS",
     "EMOTION_COLOURS",
+    "class_hatches",
+    "configuration_colours",
     "dress",
     "emotion_colours",
     "plot_calibration",

@@ -7,7 +7,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.patches import Rectangle
 
-from sermodules.plots.colours import CONFIGURATION_COLOURS, emotion_colours
+from sermodules.plots.colours import CONFIGURATION_COLOURS, class_hatches, configuration_colours, emotion_colours
 from sermodules.plots.fonts import dress, having
 
 
@@ -52,7 +52,7 @@ def plot_confusion(matrix_percent, ax):
     for position, colour in enumerate(emotion_colours(matrix_percent.index)):  # a strip of colour beside each name
         for corner, width, height in (((-0.13, position), 0.09, 1), ((position, count + 0.04), 1, 0.09)):
             ax.add_patch(Rectangle(corner, width, height, color=colour, clip_on=False, linewidth=0))
-    ax.set(xlabel="recognised as", ylabel="true emotion (% of its utterances)")
+    ax.set(xlabel="recognised as", ylabel="true class (% of its utterances)")
     _opaque(ax)
     return dress(ax)
 
@@ -85,8 +85,8 @@ def plot_folds(table, ax, chance=None):
     ['chance, 25.00 %', 'Model 1, mean 60.00 %', 'Model 2, mean 62.50 %']
     """
     positions, width = np.arange(len(table)), 0.8 / max(1, table.shape[1])
-    for number, (name, values) in enumerate(table.items()):
-        colour = CONFIGURATION_COLOURS[number % len(CONFIGURATION_COLOURS)]
+    colours = configuration_colours(table.shape[1])
+    for number, ((name, values), colour) in enumerate(zip(table.items(), colours, strict=True)):
         offset = (number - (table.shape[1] - 1) / 2) * width
         ax.bar(positions + offset, values, width * 0.92, color=colour, label=f"{name}, mean {values.mean():.2f} %")
         ax.axhline(values.mean(), color=colour, linestyle="--", linewidth=1.2, zorder=3)
@@ -327,7 +327,7 @@ def plot_counts(counts, ax):
     Returns
     -------
     matplotlib.axes.Axes
-        `ax`, with one bar a speaker, the first at the top, divided by class.
+        `ax`, with one bar a speaker, the first at the top, divided by class. From the eighth class on it is hatched too.
 
     Examples
     --------
@@ -340,8 +340,9 @@ def plot_counts(counts, ax):
     [3, 2, 4, 6]
     """
     rows, left = np.arange(len(counts))[::-1], np.zeros(len(counts))
-    for name, colour in zip(counts.columns, emotion_colours(counts.columns), strict=True):
-        ax.barh(rows, counts[name], left=left, color=colour, edgecolor="white", linewidth=0.5, label=name)
+    marks = zip(counts.columns, emotion_colours(counts.columns), class_hatches(counts.columns), strict=True)
+    for name, colour, hatch in marks:
+        ax.barh(rows, counts[name], left=left, color=colour, hatch=hatch, edgecolor="white", linewidth=0.5, label=name)
         left += counts[name].to_numpy()
     ax.set_yticks(rows, [str(name) for name in counts.index])
     ax.set(xlabel="utterances")

@@ -5,7 +5,7 @@
 
 import time
 
-from sermodules import metrics
+from sermodules import corpora, metrics
 from sermodules.config import METHODS
 from sermodules.folds.parts import PARTS
 from sermodules.models import method
@@ -108,11 +108,14 @@ def origin(data, config, fitted, **more):
     Returns
     -------
     dict
-        `provenance.collect`, ``corpus_digest``, ``unusable`` (which utterances were left out, if any), ``utterances`` and
-        ``segments`` of each part, ``seconds``, ``reused_seconds``.
+        `provenance.collect`, ``corpus_digest``, ``corpus_lacks`` (if the copy is not the full corpus, in what: a list of
+        lines), ``unusable`` (which utterances were left out, if any), ``utterances`` and ``segments`` of each part,
+        ``seconds``, ``reused_seconds``.
     """
+    lacking = corpora.lacks(**config.reading)
     return provenance.collect(*METHODS[config.model].needs) | {
         "corpus_digest": data.corpus_digest,
+        **({"corpus_lacks": lacking} if lacking else {}),
         "utterances": {name: len(getattr(data, name).table) for name in PARTS},
         "segments": {name: len(getattr(data, name).segments) for name in PARTS},
         **({"unusable": left} if (left := data.test.table.attrs.get("unusable")) else {}),

@@ -23,6 +23,10 @@ class Mixture(StudyError):
     """Finished runs of the study were computed with something else than what is here now."""
 
 
+class Incomplete(StudyError):
+    """A corpus of the study is not the full one."""
+
+
 def results(study, out=None):
     """Read the finished runs of a study, in the order of its grid, as a list of `RunResult`."""
     return store.load_all(done(study, out).values())
@@ -38,7 +42,7 @@ def source_notebook():
 
 def run(
     study, out=None, workers=None, *, scheduler=None, scheduler_file=None, notebooks=True, retry_failed=False, redo=False,
-    mix=False, redo_other=False, tell=print, watch=None,
+    mix=False, redo_other=False, incomplete=False, tell=print, watch=None,
 ):  # fmt: skip
     """Do what is missing of a study.
 
@@ -65,6 +69,8 @@ def run(
         Go on although finished runs were computed with other code, another backend, other versions or settings than are here.
     redo_other : bool
         Move these to ``other/`` and do them again, and with them the runs of an altered notebook or of one run by hand.
+    incomplete : bool
+        Do the runs although a corpus is known not to be the full one. Their records and the report say in what.
     tell : callable
         Takes a line of text.
     watch : callable, optional
@@ -83,6 +89,8 @@ def run(
         corpus changes or the scheduler is lost while the study runs.
     Mixture
         If runs are missing, and the finished ones were computed with something else; see `mix` and `redo_other`.
+    Incomplete
+        If runs are missing, and their corpus is not the full one; see `incomplete`.
     """
     out = Path(out or runs_root()).resolve()
     source = _notebook(tell) if notebooks else None
@@ -121,6 +129,7 @@ def run(
             _check_machine()
         for left in out.glob(".*_seed*"):
             shutil.rmtree(left, ignore_errors=True)  # what a killed driver left
+        _check_whole(missing, incomplete, tell)
         tables = _tables(missing)
         divisions = _divisions(missing, tables)
         for line in _describe(missing, divisions):
@@ -215,6 +224,19 @@ def _check_machine():
         raise StudyError(
             "\n".join(["no run can start here:", *lines, "Nothing was done. `sermodules doctor` says more."])
         )
+
+
+def _check_whole(missing, incomplete, tell):
+    """Refuse to begin on a corpus that is not the full one."""
+    lines = []
+    for config in {(config.corpus, config.scripted): config for config in missing}.values():
+        if found := corpora.lacks(**config.reading):
+            lines.append(f"{corpora.find(config.corpus)} is not the full corpus {config.corpus}:")
+            lines += [f"  {line}" for line in found]
+    if lines and not incomplete:
+        raise Incomplete("\n".join([*lines, "Nothing was done. A score on it is of another corpus."]))
+    for line in lines and [*lines, "the study goes on with it, and its runs and report say so"]:
+        tell(line)
 
 
 def _tables(missing):

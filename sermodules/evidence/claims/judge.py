@@ -161,13 +161,15 @@ def _ids(runs):
 # --- the ledger in Markdown
 
 
-def to_markdown(ledger):
+def to_markdown(ledger, plain=False):
     """Write the ledger as Markdown: a table for each corpus, preset and settings, and one for the paper's own figures.
 
     Parameters
     ----------
     ledger : pandas.DataFrame
         From `ledger`.
+    plain : bool
+        Without what the paper reported.
 
     Returns
     -------
@@ -179,9 +181,9 @@ def to_markdown(ledger):
         title = _title(corpus, preset, settings) if corpus else f"{scope[0].upper()}{scope[1:]}"
         tested = rows[rows["verdict"] != NOT_TESTED]
         waiting = rows[rows["verdict"] == NOT_TESTED]
-        parts += [f"### {title}", _caption(rows, scope)]
+        parts += [f"### {title}", _caption(rows, scope, plain)]
         if len(tested):
-            parts.append(_grid(tested))
+            parts.append(_grid(tested, plain))
         if len(waiting):
             parts += ["Not tested:", "\n".join(f"- `{row.id}`: {row.note}." for row in waiting.itertuples())]
     return "\n\n".join(parts) + "\n"
@@ -192,10 +194,13 @@ def _title(corpus, preset, settings):
     return f"{title}, {settings}" if settings else title
 
 
-def _caption(rows, scope):
+def _caption(rows, scope, plain):
     counts = rows["verdict"].value_counts()
     order = (SUPPORTED, NOT_SUPPORTED, CANNOT_TELL, NOT_TESTED)
-    text = f"Claims of the paper: {', '.join(f'{counts[name]} {name}' for name in order if name in counts)}. Scope: {scope}."
+    text = f"Claims of the paper: {', '.join(f'{counts[name]} {name}' for name in order if name in counts)}."
+    if plain:
+        return text + _OURS + _POINTS
+    text += f" Scope: {scope}."
     if set(rows["verdict"]) == {NOT_TESTED}:
         return text
     if set(rows["kind"]) == {"arithmetic"}:
@@ -204,17 +209,24 @@ def _caption(rows, scope):
             ' note says. Without brackets and without "no interval" the verdict is exact arithmetic on what is printed: it says'
             " nothing about other speakers."
         )
-    return text + (
-        " Reported: measured on IEMOCAP. Ours: mean over the speakers, each the mean of its seeds; in brackets the 95 %"
-        " interval over the speakers (corrected t-test and bootstrap together; for a ratio of SDs, that for normal scores;"
-        " where one training tested many speakers, that of two-way clusters, which counts the luck that it shares out). A"
-        " figure of Table 1 is compared speaker by speaker, and the interval is that of ours less the paper's. Points are"
-        f" points of %. Each claim is judged by itself. A difference below {ROPE:g} point counts as none. With fewer than"
-        f" {FEWEST_SPEAKERS} speakers nothing is judged."
+    return (
+        f"{text} Reported: measured on IEMOCAP.{_OURS} A figure of Table 1 is compared speaker by speaker, and the interval is"
+        f" that of ours less the paper's.{_POINTS}"
     )
 
 
-def _grid(rows):
+_OURS = (
+    " Ours: mean over the speakers, each the mean of its seeds; in brackets the 95 % interval over the speakers (corrected"
+    " t-test and bootstrap together; for a ratio of SDs, that for normal scores; where one training tested many speakers, that"
+    " of two-way clusters, which counts the luck that it shares out)."
+)
+_POINTS = (
+    f" Points are points of %. Each claim is judged by itself. A difference below {ROPE:g} point counts as none. With fewer"
+    f" than {FEWEST_SPEAKERS} speakers nothing is judged."
+)
+
+
+def _grid(rows, plain):
     """Write the rows as a table of texts."""
     frame = pd.DataFrame(
         {
@@ -231,5 +243,7 @@ def _grid(rows):
         frame["Rests on"] = rows["runs"]
     if rows["note"].any():
         frame["Note"] = rows["note"]
+    if plain:
+        frame = frame.drop(columns=["Where", "Reported"])
     frame = frame.map(lambda value: str(value).replace("|", "\\|"))
     return frame.to_markdown(index=False, disable_numparse=True, colalign=["left"] * frame.shape[1])

@@ -31,6 +31,11 @@ LEDGER = (
     " `sermodules claims` judges the claims that the paper's own figures decide."
 )
 
+#: The same, where nothing of the paper's is shown.
+PLAIN_LEDGER = (
+    "Claims of Bhushan et al. (2022) that these runs put to a test. `claims.csv` names the runs behind each verdict."
+)
+
 #: Where runs are missing.
 INCOMPLETE = (
     "**The study is incomplete.** All that follows is of the runs that are there; means over"
@@ -131,6 +136,15 @@ def left_out(results):
     )
 
 
+def lacking(results):
+    """Say in what the corpus of the runs is not the full one; nothing if nothing is known of that."""
+    lines = sorted({line for result in results for line in result.provenance.get("corpus_lacks", ())})
+    if not lines:
+        return ""
+    listed = "\n".join(f"- {line}" for line in lines)
+    return f"**The corpus is not the full one**, so these are scores of another corpus. It has:\n\n{listed}"
+
+
 def unstable(results):
     """Name the runs whose training loss ended well above its lowest; nothing if there is none."""
     ids = sorted(result.config.run_id for result in results if result.unstable)
@@ -176,34 +190,49 @@ def caution(configurations):
 
 # --- above each table; `ours` is what `circumstances` says
 
+_EACH_SPEAKER = (
+    "WA (weighted accuracy, the share of all utterances) and UAR (unweighted average recall, the mean over the classes)"
+    " in %, higher is better, of each test speaker, mean over the seeds. Last row: mean over the speakers."
+)
+
 
 def table1(configurations, ours):
     """Return the caption of Table 1."""
-    text = (
-        f"WA (weighted accuracy, the share of all utterances) and UAR (unweighted average recall, the mean over the classes)"
-        f" in %, higher is better, of each test speaker, mean over the seeds. Last row: mean over the speakers."
-        f" Ours: {ours}. Reported: the paper's Table 1, measured on IEMOCAP"
-    )
+    text = f"{_EACH_SPEAKER} Ours: {ours}. Reported: the paper's Table 1, measured on IEMOCAP"
     if all(is_papers_layout(c.speakers) for c in configurations):
         text += "; its last row is over its own ten speakers."
     else:
         text += ", which tested other speakers: only its last row."
-    lacking = {
+    return text + _without_a_class(configurations)
+
+
+def speakers(configurations, ours):
+    """Return the caption of the table of speakers where nothing of the paper's stands beside it."""
+    return f"{_EACH_SPEAKER} Runs: {ours}.{_without_a_class(configurations)}{_chance(configurations)}"
+
+
+def _without_a_class(configurations):
+    """Say who lacks which classes."""
+    found = {
         f"{row.speaker} has no {row.lacking}" for c in configurations for row in c.speakers.itertuples() if row.lacking
     }
-    if lacking:
-        text += f" The UAR is the mean recall of the classes that the speaker has: {'; '.join(sorted(lacking))}."
-    return text
+    if not found:
+        return ""
+    return f" The UAR is the mean recall of the classes that the speaker has: {'; '.join(sorted(found))}."
+
+
+def _chance(configurations):
+    """Say what guessing gives."""
+    classes = {len(c.confusion) for c in configurations}
+    return f" Uniform guessing gives {100 / classes.pop():.2f} %." if len(classes) == 1 else ""
 
 
 def table2(configurations, ours):
     """Return the caption of Table 2."""
-    classes = {len(c.confusion) for c in configurations}
-    chance = f" Uniform guessing gives {100 / classes.pop():.2f} %." if len(classes) == 1 else ""
     return (
         f"UAR in % (higher is better), mean ± population SD over the speakers, as the paper computes it; beside it the sample"
         f" SD. Ours: {ours}. Reported: the paper's Table 2, measured on IEMOCAP; the sample SD of its models is recomputed from"
-        f" its Table 1.{chance}"
+        f" its Table 1.{_chance(configurations)}"
     )
 
 
@@ -211,15 +240,31 @@ def confusions(number, model, configurations, ours):
     """Return the caption of Table 3 or 4; `configurations` are those of its model."""
     if not configurations:
         return f"The study has no run of {METHODS[model].name}."
-    utterances = span([int(c.speakers["n"].sum()) for c in configurations])
-    text = (
-        f"Rows: true class; columns: what it was taken for; in % of the true class. The diagonal holds the recalls (higher"
-        f" is better); elsewhere lower is better. Ours: {utterances} utterances, pooled over the speakers, mean over the"
-        f" seeds; {ours}. Reported: the paper's Table {number}, measured on IEMOCAP."
+    return (
+        f"{_MATRIX} Ours: {_pooled(configurations)}; {ours}. Reported: the paper's Table {number}, measured on"
+        f" IEMOCAP.{_empty(configurations)}"
     )
-    if any(c.confusion.isna().any(axis=None) for c in configurations):
-        text += f" {NONE}: the class does not occur."
-    return text
+
+
+_MATRIX = (
+    "Rows: true class; columns: what it was taken for; in % of the true class. The diagonal holds the recalls (higher"
+    " is better); elsewhere lower is better."
+)
+
+
+def pooled(configurations, ours):
+    """Return the caption of the confusion matrices where nothing of the paper's stands beside them."""
+    return f"{_MATRIX} Runs: {_pooled(configurations)}; {ours}.{_empty(configurations)}"
+
+
+def _pooled(configurations):
+    utterances = span([int(c.speakers["n"].sum()) for c in configurations])
+    return f"{utterances} utterances, pooled over the speakers, mean over the seeds"
+
+
+def _empty(configurations):
+    missing = any(c.confusion.isna().any(axis=None) for c in configurations)
+    return f" {NONE}: the class does not occur." if missing else ""
 
 
 def summary(ours):

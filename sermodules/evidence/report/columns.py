@@ -36,10 +36,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report: `frame` as in its CSV, and how its columns are printed, if it is printed as a whole."""
+    """A table of the report: `frame` as in its CSV, and how its columns are printed, if it is printed as a whole.
+
+    `has_mean` says that the last row is the mean of those above.
+    """
 
     frame: pd.DataFrame
     columns: tuple = ()
+    has_mean: bool = False
 
 
 def in_percent(title):
@@ -75,5 +79,8 @@ def markdown(texts, columns):
 
 
 def whole(table):
-    """Write a `Table` as Markdown, all of its rows as they are printed."""
-    return markdown(printed(table.frame, table.columns), table.columns)
+    """Write a `Table` as Markdown, all of its rows as they are printed; a mean is bold."""
+    texts = printed(table.frame, table.columns)
+    if table.has_mean:
+        texts.iloc[-1] = [f"**{text}**" if text else text for text in texts.iloc[-1]]
+    return markdown(texts, table.columns)

@@ -11,7 +11,7 @@ _MOST_BARS = 6  # configurations whose speakers are drawn side by side
 _MOST_SPEAKERS = 30  # of whom each has bars of its own
 
 
-def draw(configurations, summary):
+def draw(configurations, summary, plain=False):
     """Draw the scores and the confusion matrices.
 
     Parameters
@@ -19,13 +19,16 @@ def draw(configurations, summary):
     configurations : list of Configuration
     summary : pandas.DataFrame
         The table ``configurations`` of the report.
+    plain : bool
+        Of many configurations, draw the confusion matrices of the first ones, not of the paper's models.
 
     Returns
     -------
     tuple of (matplotlib.figure.Figure, str)
         The figure and its description in words.
     """
-    matrices = configurations if _few(configurations) else of_the_paper(configurations)[:_MOST_BARS]
+    shown = configurations if _few(configurations) or plain else of_the_paper(configurations)
+    matrices = shown[:_MOST_BARS]
     classes = {len(c.confusion) for c in configurations}
     chance = 100 / max(classes) if len(classes) == 1 else None
     figure, top, below = _axes(configurations, len(matrices), max(classes))
@@ -37,7 +40,7 @@ def draw(configurations, summary):
     for c, ax in zip(matrices, below, strict=True):
         plots.plot_confusion(c.confusion, ax).set_title(c.label, fontsize=10)
         plots.dress(ax)
-    return figure, _description(configurations, matrices, above)
+    return figure, _description(configurations, matrices, above, plain)
 
 
 def _few(configurations):
@@ -70,13 +73,14 @@ def _draw_speakers(configurations, ax, chance):
     return f"bars of the UAR of each speaker ({len(table)})"
 
 
-def _description(configurations, matrices, above):
+def _description(configurations, matrices, above, plain):
     means = ", ".join(f"{c.label} {c.speakers['uar'].mean():.2f} %" for c in configurations)
     recalls = "; ".join(
         f"{c.label}: " + ", ".join(f"{name} {percent(c.confusion.loc[name, name])} %" for name in c.confusion.index)
         for c in matrices
     )
-    below = "each configuration" if _few(configurations) else "the paper's models"
+    every = len(matrices) == len(configurations)
+    below = "each configuration" if every else "the first configurations" if plain else "the paper's models"
     return (
         f"Above, {above}; mean over the speakers: {means}. Below, a confusion matrix for"
         f" {below}; recalls on the diagonal, {recalls}."

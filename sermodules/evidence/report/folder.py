@@ -7,19 +7,22 @@ from matplotlib import style
 from sermodules import files
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.evidence import claims
-from sermodules.evidence.report import figure, registered
+from sermodules.evidence.report import figure, latex, registered
 from sermodules.evidence.report.cells import gather, planned
+from sermodules.evidence.report.columns import printed
 from sermodules.evidence.report.frames import make, scores
 from sermodules.evidence.report.gaps import missing
 from sermodules.evidence.report.markdown import document, pending
+from sermodules.evidence.report.sections import sections
 from sermodules.evidence.scores import from_results
 
 
-def write(results, folder, study, tell=lambda line: None):
+def write(results, folder, study, tell=lambda line: None, plain=False):
     """Write the report of a study: ``report.md`` with ``report.png``, a CSV for each of its `tables`, and two more.
 
-    ``scores.csv`` has a row a run. ``claims.csv`` is the ledger, with the ids of the runs that each verdict rests on. What a
-    study registered stands first. Before its last registered run is in, the report has nothing else, and shows no score.
+    ``scores.csv`` has a row a run. ``claims.csv`` is the ledger, with the ids of the runs that each verdict rests on. Each
+    table of the text, but for the ledger, is also there as LaTeX. What a study registered stands first. Before its last
+    registered run is in, the report has nothing else, and shows no score.
 
     Parameters
     ----------
@@ -31,6 +34,9 @@ def write(results, folder, study, tell=lambda line: None):
         The study, or its name only: what is missing is then judged by the folds and seeds that are there.
     tell : callable
         Takes a line of text: what is done next.
+    plain : bool
+        Only what was measured here: without the paper's figures, and without the claims that these runs do not test. The
+        tables are then ``speakers``, ``configurations``, ``comparisons``, ``confusions`` and ``origins``.
 
     Returns
     -------
@@ -50,35 +56,57 @@ def write(results, folder, study, tell=lambda line: None):
         configurations = gather(results, wanted)
     except SermodulesError as error:
         raise SermodulesError(f"cannot report the study {name}: {error}") from error
-    blocks, questions = [], {}
+    blocks, questions = [], {}  # what was registered, in Markdown, and its tables with their captions
     if asked:
         complete = registered.is_complete(results, study)
         tell("simulating the power of the registered questions")
         blocks, questions = registered.section(study, results, complete)
         if not complete:
             text = pending(study, blocks)
-            _write(folder, text, {f"{key}.csv": (frame, "%.4f") for key, frame in questions.items()})
+            _write(folder, text, _frames(questions), _latex(name, questions))
             return text
     tell(f"comparing the configurations of {len(results)} runs")
     runs = scores(results, study)
-    tables = make(configurations, results, runs)
+    tables = make(configurations, results, runs, plain)
     tell("drawing, and judging the claims")
     ledger = claims.ledger(from_results(results))
+    if plain:
+        ledger = ledger[(ledger["kind"] == "corpus") & (ledger["verdict"] != claims.NOT_TESTED)]
     frames = {"scores.csv": (runs, "%.6f")} | {f"{key}.csv": (table.frame, "%.2f") for key, table in tables.items()}
-    frames |= {"claims.csv": (ledger, "%.2f")} | {f"{key}.csv": (frame, "%.4f") for key, frame in questions.items()}
+    frames |= {"claims.csv": (ledger, "%.2f")} | _frames(questions)
+    parts = sections(configurations, results, tables, plain)
+    latexed = {file: (caption, table) for part in parts for file, caption, table in part.files()}
     with style.context("default"):  # whatever a person's files say
-        drawn, alt = figure.draw(configurations, tables["configurations"].frame)
-        text = document(name, about, results, configurations, tables, alt, missing(results, wanted), ledger, blocks)
-        _write(folder, text, frames, drawn)
+        drawn, alt = figure.draw(configurations, tables["configurations"].frame, plain)
+        gaps, judged = missing(results, wanted), ledger[ledger["kind"] == "corpus"]
+        text = document(name, about, results, configurations, parts, alt, gaps, judged, blocks, plain)
+        _write(folder, text, frames, _latex(name, latexed | questions), drawn)
     return text
 
 
-def _write(folder, text, frames, drawn=None):
-    """Write the files: the text, data frames with their format of floats, and the figure if there is one."""
+def _frames(questions):
+    """Return the data frames of what was registered, by their files."""
+    return {f"{key}.csv": (table.frame, "%.4f") for key, (_, table) in questions.items()}
+
+
+def _latex(study, tables):
+    """Return tables, which come with their captions, as LaTeX, by their files."""
+    return {
+        f"{name}.tex": latex.table(
+            name, study, caption, printed(table.frame, table.columns), table.columns, table.has_mean
+        )
+        for name, (caption, table) in tables.items()
+    }
+
+
+def _write(folder, text, frames, texts, drawn=None):
+    """Write the files: the text, data frames with their format of floats, other texts, and the figure if there is one."""
     try:
         files.make_folder(folder)
         for name, (frame, digits) in frames.items():
             frame.to_csv(folder / name, index=False, float_format=digits, lineterminator="\n")
+        for name, content in texts.items():
+            (folder / name).write_text(content, encoding="utf-8", newline="\n")
         if drawn is not None:
             drawn.savefig(folder / "report.png", dpi=130, facecolor="white")
         (folder / "report.md").write_text(text, encoding="utf-8", newline="\n")

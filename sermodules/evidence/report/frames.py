@@ -127,14 +127,19 @@ def scores(results, study=None):
     )
 
 
-def make(configurations, results, runs):
-    """Return each `Table` of a report by its name; `runs` are the scores."""
+def make(configurations, results, runs, plain=False):
+    """Return each `Table` of a report by its name; `runs` are the scores. `plain`: nothing of the paper's."""
     papers = of_the_paper(configurations)
-    return {
-        "table1": _table1(papers or configurations),
-        "table2": _table2(configurations),
-        "table3": _confusions(papers, "model1"),
-        "table4": _confusions(papers, "model2"),
+    if plain:
+        own = {"speakers": _speakers(configurations, beside_the_papers=False)}
+    else:
+        own = {
+            "table1": _speakers(papers or configurations),
+            "table2": _table2(configurations),
+            "table3": _confusions(papers, "model1"),
+            "table4": _confusions(papers, "model2"),
+        }
+    return own | {
         "configurations": _summary(configurations, runs),
         "comparisons": _comparisons(configurations, runs),
         "confusions": _all_confusions(configurations, results),
@@ -155,7 +160,8 @@ def is_papers_layout(speakers):
     )
 
 
-def _table1(configurations):
+def _speakers(configurations, beside_the_papers=True):
+    """Return the scores of every speaker, and if wanted those of the paper's Table 1 beside them."""
     keys = ["fold", "session", "speaker", "gender"]
     folds = fold_of(pd.concat([c.speakers for c in configurations]))
     scored = [c.speakers.assign(fold=c.speakers["speaker"].map(folds)).set_index(keys) for c in configurations]
@@ -169,7 +175,7 @@ def _table1(configurations):
             for key in ("wa", "uar"):
                 values = rows[number, key].to_numpy()
                 found[f"{label} {key.upper()}"] = [*values, np.nanmean(values)]
-        if ours and model in PAPERS:
+        if ours and model in PAPERS and beside_the_papers:
             for key in ("wa", "uar"):
                 values, mean = reported[f"{model}_{key}"], paper.TABLE1_MEAN[f"{model}_{key}"]
                 found[f"{record.name} {key.upper()}, reported"] = [*values, mean]
@@ -181,6 +187,7 @@ def _table1(configurations):
     return Table(
         pd.concat([people, figures], axis=1),
         (*(text_column(title) for title in people), *(percent_column(title) for title in found)),
+        has_mean=True,
     )
 
 
@@ -260,14 +267,16 @@ def _all_confusions(configurations, results):
     return Table(pd.concat(frames, ignore_index=True))
 
 
-def beside(matrix, reported):
+def beside(ours, reported):
     """Put the reported shares of the same classes to the right of ours."""
-    other = reported.reindex(index=matrix.index, columns=[name for name in matrix.columns if name in reported.columns])
-    both = pd.concat([matrix, other.rename(columns=lambda name: f"{name}, reported")], axis=1)
-    return Table(
-        both.rename_axis(index="True").reset_index(),
-        (text_column("True"), *(Column(name, (name,), percent) for name in both)),
-    )
+    other = reported.reindex(index=ours.index, columns=[name for name in ours.columns if name in reported.columns])
+    return matrix(pd.concat([ours, other.rename(columns=lambda name: f"{name}, reported")], axis=1))
+
+
+def matrix(shares):
+    """Return a confusion matrix as it is printed."""
+    frame = shares.rename_axis(index="True", columns=None).reset_index()
+    return Table(frame, (text_column("True"), *(Column(name, (name,), percent) for name in shares)))
 
 
 # --- all configurations

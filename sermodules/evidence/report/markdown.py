@@ -1,16 +1,13 @@
-"""The text of a report: the sections in their order, each with its caption and its table."""
+"""The text of a report: the sections in their order, each with its caption and its tables."""
 
 import re
 
-from sermodules.config import METHODS
 from sermodules.evidence import claims
 from sermodules.evidence.report import captions, figure
-from sermodules.evidence.report.cells import PAPERS, of_the_paper
-from sermodules.evidence.report.columns import markdown, printed, whole
-from sermodules.evidence.report.frames import REPORTED_CONFUSIONS, beside
+from sermodules.evidence.report.columns import whole
 
 
-def document(name, about, results, configurations, tables, alt, missing, ledger, registered=()):
+def document(name, about, results, configurations, sections, alt, missing, ledger, registered=(), plain=False):
     """Write the report.
 
     Parameters
@@ -19,7 +16,7 @@ def document(name, about, results, configurations, tables, alt, missing, ledger,
         Of the study.
     results : list of RunResult
     configurations : list of Configuration
-    tables : dict of str to Table
+    sections : list of Section
     alt : str
         The description of the figure.
     missing : tuple of (str, list of str)
@@ -28,6 +25,8 @@ def document(name, about, results, configurations, tables, alt, missing, ledger,
         From `claims.ledger`.
     registered : list of str
         From `registered.section`, if the study registered something.
+    plain : bool
+        Only what was measured here, nothing of the paper's.
 
     Returns
     -------
@@ -41,50 +40,23 @@ def document(name, about, results, configurations, tables, alt, missing, ledger,
         blocks += [captions.INCOMPLETE, "\n".join(f"- {gap}" for gap in gaps)]
     blocks += [
         captions.left_out(results),
+        captions.lacking(results),
         captions.unstable(results),
-        captions.caution(configurations),
+        "" if plain else captions.caution(configurations),
         captions.dependence(configurations),
         *registered,
-        "## Table 1: every speaker",
-        captions.table1(configurations, ours),
-        _last_row_bold(tables["table1"]),
-        "## Table 2: the comparison",
-        captions.table2(configurations, ours),
-        whole(tables["table2"]),
     ]
-    for number, model in enumerate(PAPERS, start=3):
-        blocks += _confusions(number, model, configurations, ours)
-    blocks += ["## All configurations", captions.summary(ours), whole(tables["configurations"])]
-    if len(tables["comparisons"].frame):
-        blocks += ["## Comparisons", captions.COMPARISONS, whole(tables["comparisons"])]
-    if told := captions.origins(results):
-        blocks += ["## What computed the runs", told, whole(tables["origins"])]
+    for section in sections:
+        blocks += [f"## {section.title}", section.caption]
+        for label, table in section.tables.items():
+            blocks += [f"{label}:" if len(section.tables) > 1 else "", whole(table)]
     blocks += ["## Figure", f"![{re.sub(r'[][]', '', alt)}](report.png)", figure.caption(configurations, ours)]
-    blocks += ["## Claims ledger", captions.LEDGER]
-    blocks.append(claims.to_markdown(ledger[ledger["kind"] == "corpus"]).rstrip())
+    if len(ledger):
+        blocks += ["## Claims ledger", captions.PLAIN_LEDGER if plain else captions.LEDGER]
+        blocks.append(claims.to_markdown(ledger, plain).rstrip())
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def pending(study, registered):
     """Write the report of a registered study before its last registered run is in: nothing in it shows a score."""
     return "\n\n".join([f"# Study {study.name}", study.about, *registered]) + "\n"
-
-
-def _last_row_bold(table):
-    texts = printed(table.frame, table.columns)
-    texts.iloc[-1] = [f"**{text}**" if text else text for text in texts.iloc[-1]]
-    return markdown(texts, table.columns)
-
-
-def _confusions(number, model, configurations, ours):
-    """Return the section of Table 3 or 4: a matrix for each configuration of its model, named if there are several."""
-    mine = [c for c in of_the_paper(configurations) if c.config.model == model]
-    blocks = [
-        f"## Table {number}: confusion matrix of {METHODS[model].name}",
-        captions.confusions(number, model, mine, ours),
-    ]
-    for c in mine:
-        if len(mine) > 1:
-            blocks.append(f"{c.label}:")
-        blocks.append(whole(beside(c.confusion, REPORTED_CONFUSIONS[model])))
-    return blocks

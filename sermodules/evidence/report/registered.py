@@ -206,22 +206,21 @@ def section(study, results, complete):
     -------
     blocks : list of str
         Markdown.
-    tables : dict of str to pandas.DataFrame
-        ``registered_spread``, ``registered_power`` and, if complete, ``registered``.
+    tables : dict of str to tuple of (str, Table)
+        ``registered_spread``, ``registered_power`` and, if complete, ``registered``, each with its caption.
     """
     asked, mine = study.registration, runs_of(results, study.registration)
     rows = rows_of(mine)
     parts, tables = spread(asked, rows), {}
     blocks = ["## Registered questions", _heading(asked, len(mine), complete)]
     if complete:
-        tables["registered"] = answers(asked, rows)
-        blocks += [ANSWERS, whole(_answers_table(tables["registered"]))]
+        tables["registered"] = ANSWERS, _answers_table(answers(asked, rows))
     if parts:
-        tables["registered_spread"] = _spread_frame(parts)
-        tables["registered_power"] = power(asked, parts, rows["speaker"].nunique())
-        blocks += [SPREAD, whole(_all_numbers(tables["registered_spread"], 1)), POWER]
-        blocks.append(whole(_all_numbers(tables["registered_power"], 3)))
-    else:
+        tables["registered_spread"] = SPREAD, _all_numbers(_spread_frame(parts), 1)
+        tables["registered_power"] = POWER, _all_numbers(power(asked, parts, rows["speaker"].nunique()), 3)
+    for caption, table in tables.values():
+        blocks += [caption, whole(table)]
+    if not parts:
         blocks.append("The pilot's seeds are not all in: its standard deviations and the power come with them.")
     found = deviations(asked, mine)
     blocks += (
