@@ -1,4 +1,4 @@
-"""A database of audformat, the field's standard: a folder with ``db.yaml``, as `audb` downloads it."""
+"""A database of audformat, the field's standard: a folder with ``db.yaml``, as ``audb`` downloads it."""
 
 from pathlib import Path
 

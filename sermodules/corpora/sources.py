@@ -15,7 +15,7 @@ _STREAM_LIMIT = 2**28  # bytes of such a file that are taken into memory
 
 @dataclass(frozen=True)
 class Source:
-    """What `soundfile` opens.
+    """What ``soundfile`` opens.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Source:
 
 
 def of(path):
-    """Return what `soundfile` opens for a file.
+    """Return what ``soundfile`` opens for a file.
 
     Parameters
     ----------

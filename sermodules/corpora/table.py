@@ -199,6 +199,8 @@ def _read_rows(path):
             raise CorpusError(f"{path}, line {line}: not CSV: {error}. Check the quotation marks.") from error
         if any(row):
             found.append((line, row))
+    if not found:
+        raise CorpusError(f"{path} holds no cells. Its first line must name the columns: {','.join(REQUIRED)}")
     (line, header), *rows = found
     return _sorted_out(path, line, header, rows, f"a table separated by {columns.DELIMITERS[sign]}", sign != ",")
 

@@ -18,8 +18,6 @@ LACKING = (
 def dress(ax):
     """Give the texts of axes fonts that have their letters. Nothing changes where matplotlib's own font has them all.
 
-    See chapter "Run it on your own recordings".
-
     Parameters
     ----------
     ax : matplotlib.axes.Axes
