@@ -393,9 +393,11 @@ def test_a_table_says_more_and_its_faults_are_named_by_line(tmp_path):
     with pytest.raises(CorpusError) as error:
         recordings.collect(path)
     assert [line.split(":")[0].strip() for line in str(error.value).splitlines()[1:]] == ["line 2", "line 3", "line 3"]
-    path.write_text("file\na.wav\n")
-    with pytest.raises(CorpusError, match=r"no column `path`\. The columns here are: file"):
+    path.write_text("recording\na.wav\n")
+    with pytest.raises(CorpusError, match=r"no column `path`\. The columns here are: recording"):
         recordings.collect(path)
+    path.write_text("File;Sex\na.wav;F\n")  # as other tools make it
+    assert recordings.collect(path)[["utterance", "gender"]].to_numpy().tolist() == [["a", "female"]]
     path.write_text("path,utterance\na.wav,one\nb.wav,one\n")
     with pytest.raises(CorpusError, match="more than once: one"):
         recordings.collect(path)

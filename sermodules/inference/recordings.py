@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from sermodules import corpora
-from sermodules.corpora import audio, cells
+from sermodules.corpora import audio, cells, columns, places
 from sermodules.errors import CorpusError
 
 #: Ends of the names that are taken from a folder. A file that is named by itself may have any.
@@ -97,24 +97,29 @@ def _table(path):
 def _read(path):
     """Read a table; name every cell that cannot be used by its line."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
+        sign = columns.delimiter(path.read_text(encoding="utf-8-sig"))
+        table = pd.read_csv(
+            path, sep=sign, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
+        )
     except FileNotFoundError:
         raise CorpusError(f"there is no file {path}. Write table:path/to/recordings.csv.") from None
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise CorpusError(f"{path} cannot be read as CSV in UTF-8: {error}") from error
     table.columns = table.columns.str.strip()
+    taken, _ = columns.chosen(list(table.columns))
+    table = table.rename(columns={table.columns[place]: name for name, place in taken.items()})
     if "path" not in table:
         raise CorpusError(f"{path}: there is no column `path`. The columns here are: {', '.join(table.columns)}")
-    columns, problems = {}, []
+    found, problems = {}, []
     for name in [name for name in _READ if name in table]:
-        columns[name] = values = []
+        found[name] = values = []
         for line, cell in enumerate(table[name].str.strip(), start=2):
             try:
                 values.append(_READ[name](cell))
             except ValueError as error:
                 problems.append(f"line {line}: {name} is {cell!r}: {error}")
-    problems += [f"line {line}: path is empty" for line, cell in enumerate(columns["path"], start=2) if not cell]
+    problems += [f"line {line}: path is empty" for line, cell in enumerate(found["path"], start=2) if not cell]
     if problems:
         raise CorpusError("\n  ".join([f"{path} cannot be used:", *problems]))
-    columns["path"] = [str(path.parent / cell) for cell in columns["path"]]
-    return pd.DataFrame(columns)
+    found["path"] = [str(places.locate(path.parent, cell)) for cell in found["path"]]
+    return pd.DataFrame(found)
