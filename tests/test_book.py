@@ -535,6 +535,18 @@ def test_formulas_and_outputs_become_xml():
     assert "".join(tree.itertext()) == "a\N{NO-BREAK SPACE}<The web page plays a recording here."
 
 
+def test_a_data_frame_becomes_a_table_of_the_pdf():
+    index = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y"), ("b", "x")], names=["one", "two"])
+    frame = pd.DataFrame([[1, 2], [3, 4], [5, 6]], index, pd.MultiIndex.from_tuples([("up", "p"), ("up", "q<r")]))
+    table = sermodules_book.printed_table(frame.to_html())
+    assert table[0]["cols"] == 4
+    texts = [[entry.astext() for entry in row] for part in table[0][-2:] for row in part]
+    assert texts[-3:] == [["a", "x", "1", "2"], ["y", "3", "4"], ["b", "x", "5", "6"]] and "q<r" in texts[1]
+    [first, *_] = [entry for row in table[0][-1] for entry in row]
+    assert first["morerows"] == 1
+    assert sermodules_book.printed_table("<audio></audio>") is None
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
 def test_pdf_without_tex_says_what_is_missing(tmp_path):
     make = subprocess.run(

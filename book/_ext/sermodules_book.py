@@ -25,6 +25,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import yaml
+from bs4 import BeautifulSoup
 from docutils import nodes
 from docutils.utils.math import MathError
 from jupyter_cache import get_cache
@@ -596,6 +597,40 @@ class WithoutObjects(SphinxPostTransform):
                 node.replace_self(nodes.paragraph("", "", nodes.emphasis("", text)))
 
 
+class PrintedTables(SphinxPostTransform):
+    """Set the tables that cells show as tables of the PDF: as printed text a wide one would wrap over pages."""
+
+    builders = ("latex",)
+    default_priority = 3  # before myst-nb chooses among the forms of an output
+
+    def run(self, **kwargs):
+        """Replace the text form of each table of one document."""
+        for bundle in self.document.findall(nodes.container):
+            forms = {child.get("mime_type"): child for child in bundle.children if isinstance(child, nodes.container)}
+            if {"text/html", "text/plain"} <= forms.keys() and (table := printed_table(forms["text/html"].astext())):
+                forms["text/plain"].children = []
+                forms["text/plain"] += table
+
+
+def printed_table(markup):
+    """Turn the HTML of a data frame into a table of docutils; None if there is none in it."""
+    found = BeautifulSoup(markup, "html.parser").select_one("table.dataframe")
+    if found is None:
+        return None
+    width = sum(int(cell.get("colspan", 1)) for cell in found.find("tr").find_all(["th", "td"]))
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in range(width)), cols=width)
+    for kind, part in ((nodes.thead, found.find("thead")), (nodes.tbody, found.find("tbody"))):
+        rows = [nodes.row("", *map(_entry, row.find_all(["th", "td"]))) for row in part.find_all("tr")]
+        group += kind("", *rows)
+    return nodes.table("", group)
+
+
+def _entry(cell):
+    spans = {"morecols": int(cell.get("colspan", 1)) - 1, "morerows": int(cell.get("rowspan", 1)) - 1}
+    given = {name: more for name, more in spans.items() if more}
+    return nodes.entry("", nodes.paragraph("", cell.get_text(" ", strip=True)), **given)
+
+
 # --- the API reference
 
 
@@ -703,6 +738,7 @@ def setup(app):
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
     app.add_post_transform(WithoutScripts)
     app.add_post_transform(WithoutObjects)
+    app.add_post_transform(PrintedTables)
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", docstring)
     app.connect("autodoc-process-signature", signature)
