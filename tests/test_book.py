@@ -544,6 +544,9 @@ def test_a_data_frame_becomes_a_table_of_the_pdf():
     assert texts[-3:] == [["a", "x", "1", "2"], ["y", "3", "4"], ["b", "x", "5", "6"]] and "q<r" in texts[1]
     [first, *_] = [entry for row in table[0][-1] for entry in row]
     assert first["morerows"] == 1
+    assert "longtable" not in table["classes"] and [spec["colwidth"] for spec in table[0][:4]] == [2, 2, 2, 2]
+    words = sermodules_book.printed_table(pd.DataFrame({"much": ["many words " * 300], "few": ["word"]}).to_html())
+    assert "longtable" in words["classes"] and [spec["colwidth"] for spec in words[0][:3]] == [1, 57, 2]
     assert sermodules_book.printed_table("<audio></audio>") is None
 
 

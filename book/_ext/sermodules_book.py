@@ -101,6 +101,9 @@ RECORDING = "<p><em>The web page plays a recording here.</em></p>"
 #: Stands in the PDF for an output that is no text, by its kind.
 IN_PRINT = {"Audio": "The web page plays a recording here.", "HTML": "The web page has more here."}
 
+#: From how many letters on a table of the PDF may go on over pages.
+LONG = 2500
+
 #: What a downloaded chapter begins with; the second part and the cell only if the project has an address.
 COPY = """\
 **A copy of the chapter `{chapter}`.** It needs the project that it belongs to: the package `sermodules`, and for some chapters
@@ -618,11 +621,17 @@ def printed_table(markup):
     if found is None:
         return None
     width = sum(int(cell.get("colspan", 1)) for cell in found.find("tr").find_all(["th", "td"]))
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in range(width)), cols=width)
+    lengths = [
+        1
+    ] * width  # of the texts below each other, counted from the right: an index is there once for several rows
+    for row in found.select("tbody tr"):
+        for number, cell in enumerate(reversed(row.find_all(["th", "td"])), 1):
+            lengths[-number] += len(cell.get_text())
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=round(length**0.5)) for length in lengths), cols=width)
     for kind, part in ((nodes.thead, found.find("thead")), (nodes.tbody, found.find("tbody"))):
         rows = [nodes.row("", *map(_entry, row.find_all(["th", "td"]))) for row in part.find_all("tr")]
         group += kind("", *rows)
-    return nodes.table("", group)
+    return nodes.table("", group, classes=["longtable", "colwidths-given"] if sum(lengths) > LONG else [])
 
 
 def _entry(cell):
