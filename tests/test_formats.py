@@ -325,3 +325,20 @@ def test_one_warning_counts_the_files_that_lack_a_little(tmp_path):
         table = corpora.load(f"table:{tmp_path / 'own.csv'}")
     assert len(seen) == 1
     audio.check(table)
+
+
+@pytest.mark.parametrize("tail", ["samples", "chunk", "tag", "zeros"])
+def test_sound_behind_the_promised_end_is_not_lost_without_a_word(tmp_path, tail):
+    soundfile.write(tmp_path / "a.wav", voice(), RATE)
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    half = len(content) // 2 // 2 * 2
+    if tail == "samples":  # a recorder that was stopped wrote its header a while before
+        content[40:44] = struct.pack("<I", half)
+    else:
+        content += {"chunk": b"LIST" + struct.pack("<I", 90000), "tag": b"ID3\4", "zeros": b""}[tail] + bytes(90000)
+    (tmp_path / "b.wav").write_bytes(content)
+    if tail == "samples":
+        assert reason(tmp_path / "b.wav").startswith(f"damaged header: it promises {half:,} bytes of samples")
+        assert np.isnan(audio.durations([tmp_path / "b.wav"])).all()
+    else:
+        np.testing.assert_array_equal(audio.read(tmp_path / "b.wav"), audio.read(tmp_path / "a.wav"))

@@ -70,12 +70,27 @@ def of(path):
             if held > _STREAM_LIMIT:
                 raise AudioError(f"{path}: too long: the header gives no length, and {held:,} bytes follow")
             return Source(_with_sizes(path, held, offset))
+        if 0 < promised < held and (lost := _unclaimed(path, offset + promised + promised % 2)) > promised / 4:
+            raise AudioError(
+                f"{path}: damaged header: it promises {promised:,} bytes of samples, and {lost:,} bytes follow that it does not"
+                " name, as when a recorder was stopped: mend it in an audio editor, or import it as raw data"
+            )
         if held < promised < _STREAM_SIZE:
             return Source(_name(path), promised, held)
     elif _may_be_mp3(path) and size <= _STREAM_LIMIT and (found := mp3.mended(path.read_bytes())):
         content, missing = found
         return Source(io.BytesIO(content), missing=missing)
     return Source(_name(path))
+
+
+def _unclaimed(path, at):
+    """Count the bytes behind the samples of a WAV file that are neither a chunk nor a tag nor zeros."""
+    with path.open("rb") as file:
+        file.seek(at)
+        rest = file.read()
+    name, size = rest[:4], int.from_bytes(rest[4:8], "little")
+    known = name[:3] in (b"ID3", b"TAG") or (len(rest) >= 8 and name.isascii() and size <= len(rest))
+    return 0 if known and name.decode("ascii", "replace").isprintable() else len(rest.strip(b"\0"))
 
 
 def _may_be_mp3(path):
