@@ -149,7 +149,7 @@ student: $(READY)
 	$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --output-dir _build/student \
 	  --ClearOutputPreprocessor.enabled=True --TagRemovePreprocessor.enabled=True \
 	  --TagRemovePreprocessor.remove_cell_tags=solution book/*.ipynb
-	@cp $(filter-out book/instructors.md,$(wildcard book/*.md)) _build/student
+	@for page in $(filter-out book/instructors.md,$(wildcard book/*.md)); do cp "$$page" _build/student || exit; done
 	@echo "Chapters without solutions are in _build/student"
 
 lock: $(READY)
