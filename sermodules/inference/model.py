@@ -239,7 +239,7 @@ def load(folder):
         If the model needs a package that is not installed.
     """
     folder = Path(folder).expanduser()
-    contents = store.load_model(folder)
+    contents = store.read_model(folder)
     config, facts = RunConfig.from_json(contents["config.json"].decode()), json.loads(contents[keeping.FACTS])
     require(config.model)
     try:

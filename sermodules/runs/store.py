@@ -260,7 +260,7 @@ def verify(folder):
     return _read(Path(folder))[0]
 
 
-def load_model(folder):
+def read_model(folder):
     """Read the files of a kept model.
 
     Parameters
