@@ -26,6 +26,8 @@ WITHOUT = {
     "sermodules.runs.": "prepares, trains, scores or stores a run; it takes a corpus, and the chapter One fold is its example",
     "sermodules.inference.": "keeps a trained model; the chapter One fold is its example",
     "sermodules.study.": "reads the plan or the results of a study; the chapter The study is its example",
+    "sermodules.evidence.report.registered.": "takes the runs of a registered study; the chapter The verdict is its example",
+    "sermodules.evidence.across.contrasts": "takes the runs of a registered study; the chapter The verdict is its example",
     "sermodules.corpora.load": "reads a corpus, or makes one; every chapter begins with it",
     "sermodules.corpora.synthetic.": "plans the synthetic corpus; the chapter The corpora shows what",
     "sermodules.features.log_mels.extract": "reads the audio of a corpus and fills the cache",

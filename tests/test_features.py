@@ -358,9 +358,13 @@ def test_code_and_versions_change_the_key(table, tmp_path, monkeypatch):
             keys.append(key())
     other = tmp_path / "other.py"
     other.write_text("SAMPLE_RATE = 16000\n")
-    for module in (audio, mel, log_mels):
+    for module, name, value in (
+        (audio, "CODE", (str(other),)),
+        (mel, "__file__", str(other)),
+        (log_mels, "__file__", str(other)),
+    ):
         with monkeypatch.context() as patch:
-            patch.setattr(module, "__file__", str(other))
+            patch.setattr(module, name, value)
             keys.append(key())
     assert len(set(keys)) == len(keys) == 6 and key() == keys[0]
 

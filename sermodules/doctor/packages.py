@@ -27,6 +27,7 @@ NEEDED = {
     "pandas": "pandas",
     "papermill": "papermill",
     "praat-parselmouth": "parselmouth",
+    "psutil": "psutil",
     "PyYAML": "yaml",
     "scikit-learn": "sklearn",
     "scipy": "scipy",

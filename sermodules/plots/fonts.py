@@ -49,9 +49,9 @@ def dress(ax):
     texts = [text for text in ax.findobj(Text) if text.get_text()]
     families, missing, lacking = _needed(text.get_text() for text in texts)
     for text in texts:
-        own = text.get_fontfamily()
-        if any(ord(letter) in missing for letter in text.get_text()):
-            text.set_fontfamily([*own, *(family for family in families if family not in own)])
+        own = [family for family in text.get_fontfamily() if family not in families] or text.get_fontfamily()
+        needs = any(ord(letter) in missing for letter in text.get_text())
+        text.set_fontfamily([*own, *families] if needs else own)
     if lacking:
         shown = "".join(map(chr, sorted(lacking)[:10])) + (" …" if len(lacking) > 10 else "")
         warnings.warn(LACKING.format(letters=shown), UserWarning, stacklevel=3)

@@ -20,10 +20,15 @@ def runs_of(results, asked):
     return [result for result in results if cell(result.config) in wanted]
 
 
+def missing(results, study):
+    """Return the configurations of the registered runs that are not among the results."""
+    wanted, done = set(study.registration.cells), {result.config for result in results}
+    return [config for config in study.configs if cell(config) in wanted and config not in done]
+
+
 def is_complete(results, study):
     """Tell whether every registered run is among the results."""
-    wanted = set(study.registration.cells)
-    return {config for config in study.configs if cell(config) in wanted} <= {result.config for result in results}
+    return not missing(results, study)
 
 
 def differences(contrast, rows):
