@@ -6,7 +6,8 @@ Models 1 and 2 on EMO-DB at preset `teaching`, without and with gender, and Mode
 seed 1, which nobody chose by its score. The run is looked for in the published studies, and must give their predictions again:
 the same classes, and posteriors within 1e-4. So it needs the versions and the kind of machine of these runs.
 
---unpublished also makes models of runs that stand in none of the studies, with today's settings, and says so on their cards.
+--unpublished NAME makes a model of a run that stands in none of the studies, with today's settings, and says so on its card:
+`--unpublished voice`. It may be given several times.
 --runs FOLDER keeps the runs; what is done there is not done again. --to FOLDER is `results/try-it` unless given.
 
 The folder gets a file of arrays and a card a model, and `models.json`: configuration, digest, the published study, what
@@ -138,9 +139,9 @@ Digest of the rounded weights: `{small.digest[:16]}`. Their licence is that of t
 def make(name, studies, folder, unpublished):
     """Make one model; return it and its card."""
     config, result, study = chosen(CELLS[name], studies)
-    if result is None and not unpublished:
+    if result is None and name not in unpublished:
         raise SermodulesError(
-            f"no study that you name has the run of {name}. Name one that has it, or say --unpublished."
+            f"no study that you name has the run of {name}. Name one that has it, or say --unpublished {name}."
         )
     target = done(config, folder)
     again = store.load(target)
@@ -162,7 +163,7 @@ def make(name, studies, folder, unpublished):
 
 @click.command(help=__doc__)
 @click.argument("results", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--unpublished", is_flag=True)
+@click.option("--unpublished", multiple=True, type=click.Choice(list(CELLS)))
 @click.option("--runs", "folder", type=click.Path(path_type=Path), default=paths.runs_root() / "page")
 @click.option("--to", type=click.Path(path_type=Path), default=paths.project_root() / "results" / "try-it")
 def main(results, unpublished, folder, to):

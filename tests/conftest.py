@@ -79,7 +79,12 @@ def train_anew(monkeypatch):
 
 @pytest.fixture(scope="session")
 def chrome(tmp_path_factory):
-    """Return a headless Chromium that logs its console and its network. Its microphone beeps, and nobody has allowed it."""
+    """Return a headless Chromium for all tests of pages that they write themselves."""
+    yield from chromium(tmp_path_factory.mktemp("chromium"))
+
+
+def chromium(folder):
+    """Start a headless Chromium that logs its console and its network. Its microphone beeps, and nobody has allowed it."""
     binary = next(filter(None, map(shutil.which, BROWSERS)), None)
     driver = shutil.which("chromedriver")
     if not (binary and driver):
@@ -88,13 +93,12 @@ def chrome(tmp_path_factory):
 
     options = webdriver.ChromeOptions()
     options.binary_location = binary
-    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-first-run", "mute-audio"):
-        options.add_argument(f"--{flag}")
-    for flag in ("disable-background-networking", "disable-component-update", "disable-sync", "disable-extensions"):
+    quiet = ("background-networking", "component-update", "sync", "extensions", "gpu", "dev-shm-usage", "quic")
+    for flag in ("headless", "no-sandbox", "no-first-run", "mute-audio", *(f"disable-{name}" for name in quiet)):
         options.add_argument(f"--{flag}")
     options.add_argument("--use-fake-device-for-media-stream")
     options.add_argument("--autoplay-policy=no-user-gesture-required")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.add_argument(f"--user-data-dir={folder}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
     browser.set_page_load_timeout(60)

@@ -28,6 +28,7 @@ import pybtex.database
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from conftest import chromium
 
 import sermodules
 from sermodules.evidence import scores
@@ -43,7 +44,6 @@ SOURCES = [
     *BOOK.glob("_ext/*.py"),
     *BOOK.glob("_static/*.*"),
 ]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 sys.path.insert(0, str(BOOK / "_ext"))
 import sermodules_book  # noqa: E402
@@ -87,25 +87,8 @@ def address(pages):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """Return a headless Chromium that logs its console and its network."""
-    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
-    driver = shutil.which("chromedriver")
-    if not (binary and driver):
-        pytest.skip("no Chromium or Chrome with its chromedriver on this machine (Debian: chromium, chromium-driver)")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-quic", "no-first-run"):
-        options.add_argument(f"--{flag}")
-    for flag in ("disable-background-networking", "disable-component-update", "disable-sync", "disable-extensions"):
-        options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    chrome.set_page_load_timeout(60)
-    yield chrome
-    chrome.quit()
+    """Return a headless Chromium for the pages of the book."""
+    yield from chromium(tmp_path_factory.mktemp("chromium"))
 
 
 def visit(browser, url, width=1280):

@@ -48,7 +48,7 @@ def test_a_published_run_is_found_also_one_from_before_a_preset_changed(make):
 
 def test_a_run_that_is_published_nowhere_is_refused_unless_it_is_asked_for(make, tmp_path):
     with pytest.raises(SermodulesError, match=r"no study that you name has the run of model1-none.*--unpublished"):
-        make.make("model1-none", {}, tmp_path, unpublished=False)
+        make.make("model1-none", {}, tmp_path, unpublished=())
 
 
 @pytest.mark.parametrize(("sad", "same"), [(0.6, True), (0.60005, True), (0.61, False), (float("nan"), False)])
