@@ -38,6 +38,8 @@ class MethodRecord:
         that mean something to a network. See `hears`.
     values : dict of str to tuple of str
         The values, the default first, of a setting that it listens to, where not all of them mean something to it.
+    asks : tuple of str
+        The settings without which it cannot do a run: they have no default that would do.
     chooses : bool
         Whether it chooses anything on the validation speakers, such as the epoch.
     needs : dict of str to str
@@ -51,6 +53,7 @@ class MethodRecord:
     schedules: Mapping = field(default_factory=dict)
     listens: frozenset | None = None
     values: Mapping = field(default_factory=dict)
+    asks: tuple = ()
     chooses: bool = True
     needs: Mapping = field(default_factory=dict)
 
@@ -132,6 +135,7 @@ METHODS = {
         {"gender": "none"},
         listens=frozenset(_DATA | _RUN | {"standardise", "vectors", "svm_cost"}),
         values=_BY_WHOM,
+        asks=("vectors",),
         chooses=False,
     ),
     "majority": MethodRecord(

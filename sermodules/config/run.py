@@ -125,7 +125,7 @@ class RunConfig:
     vectors: str = field(
         default="none",
         metadata={
-            "doc": "`svm_vectors`: a file of vectors, a row an utterance: `.npz`, `.parquet` or `.csv`",
+            "doc": "a file of vectors, a row an utterance (`.npz`, `.parquet` or `.csv`), for `svm_vectors`",
             "added": True,
         },
     )
@@ -331,12 +331,12 @@ class RunConfig:
                 f" it is told at the test. {_CONTROLS[self.gender]}"
             )
 
-    def check_vectors(self):
-        """Raise a `ConfigError` if the model takes vectors, and none are named."""
-        if self.model == "svm_vectors" and self.vectors == "none":
-            raise ConfigError(
-                "model 'svm_vectors' needs the parameter 'vectors': a file with a row an utterance (.npz, .parquet or .csv)"
-            )
+    def check_asked(self):
+        """Raise a `ConfigError` if a setting is not given without which the model cannot do a run."""
+        for name in METHODS[self.model].asks:
+            about = self.__dataclass_fields__[name]
+            if getattr(self, name) == about.default:
+                raise ConfigError(f"model '{self.model}' needs the parameter '{name}': {about.metadata['doc']}")
 
     @property
     def reading(self):

@@ -178,7 +178,7 @@ def _create(path, settings, choice, keep_model=False):
         refuse_empty(settings | choice)
         config = RunConfig.create(**(settings | choice))
         config.check_keeping(keep_model)
-        config.check_vectors()
+        config.check_asked()
         return config
     except ConfigError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
