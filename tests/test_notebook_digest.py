@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from sermodules import study
 from sermodules.__main__ import main
+from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.runs import notebook, store
 from sermodules.study import origins, published
@@ -149,3 +151,10 @@ def test_a_run_that_is_stored_from_a_kernel_is_by_hand(tmp_path, tones):
     assert made["notebook_altered"] == "by hand"
     with pytest.raises(StoreError, match="stored by hand"):
         published.publish(plan, path, tmp_path / "runs", tmp_path / "published")
+
+
+def test_papermill_reads_every_parameter(caplog):
+    """It takes no line with two equals signs, a comment's included, and then warns of each run that sets the parameter."""
+    parameters = papermill.inspect_notebook(str(PATH))
+    assert caplog.messages == []
+    assert set(parameters) >= set(RunConfig.__dataclass_fields__) | {"out", "keep_model"}
