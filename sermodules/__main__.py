@@ -260,11 +260,12 @@ def study():
     """Run a study file, see how far it is, report it, and publish its runs."""
 
 
-def _numbers(ctx, parameter, value):
+def _numbers(ctx, parameter, values):
+    text = ",".join(values)
     try:
-        return value and [int(item) for item in value.split(",")]
+        return [int(item) for item in text.split(",")] if values else None
     except ValueError:
-        raise click.BadParameter(f"{value!r} is not a list of whole numbers such as 1,2,3") from None
+        raise click.BadParameter(f"{text!r} is not a list of whole numbers such as 1,2,3") from None
 
 
 def _study_options(command):
@@ -274,8 +275,8 @@ def _study_options(command):
         click.option(
             "--out", type=click.Path(path_type=Path), help="Folder of runs; runs/ of the project unless given."
         ),
-        click.option("--folds", callback=_numbers, help="Only these folds, e.g. 1,2."),
-        click.option("--seeds", callback=_numbers, help="Only these seeds, e.g. 1."),
+        click.option("--folds", callback=_numbers, multiple=True, help="Only these folds, e.g. 1,2."),
+        click.option("--seeds", callback=_numbers, multiple=True, help="Only these seeds, e.g. 1."),
     ):
         command = option(command)
     return command

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from sermodules.__main__ import main
 
@@ -76,3 +77,11 @@ def test_what_takes_long_is_not_imported_with_the_commands():
 def test_the_word_is_no_part_of_the_output():
     told = subprocess.run([sys.executable, "-m", "sermodules", "claims"], capture_output=True, text=True, cwd=ROOT)
     assert told.stderr == "judging the claims ...\n" and told.stdout.startswith("### The figures that the paper prints")
+
+
+@pytest.mark.parametrize("given", [("--seeds", "1,3"), ("--seeds", "1", "--seeds", "3")])
+def test_seeds_can_be_given_in_two_ways(given, tmp_path):
+    study = "{name: seeds, about: x, settings: {corpus: synthetic, model: majority}, folds: [1], seeds: [1, 2, 3]}"
+    (tmp_path / "seeds.yaml").write_text(study, encoding="utf-8")
+    status = CliRunner().invoke(main, ["study", "status", str(tmp_path / "seeds.yaml"), "--out", str(tmp_path), *given])
+    assert "0 of 2 runs are done" in status.output
