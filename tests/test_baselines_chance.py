@@ -116,7 +116,7 @@ def test_expected_uar_is_a_quarter_whatever_the_shares(uneven):
 def test_expected_uar_is_exactly_a_quarter(monkeypatch):
     # Sixteen equally likely numbers, each drawn once: the recall of a class that all utterances have is its expectation.
     part, model = many(16), knowing(Stratified, [2, 4, 2, 8])
-    monkeypatch.setattr(chance, "_number", lambda seed, name: int(name[1:]) / 16)
+    monkeypatch.setattr(chance, "fraction", lambda seed, name: int(name[1:]) / 16)
     drawn = model.logits(part).argmax(axis=1)
     recalls = [np.mean(drawn == label) for label in range(4)]
     assert recalls == [2 / 16, 4 / 16, 2 / 16, 8 / 16]

@@ -137,10 +137,10 @@ def test_every_choice_of_a_reading_is_tested():
     elsewhere = {"corpus", "emotions", "merge_excited", "scripted", "model", "fold", "seed", "preset", "threads"}
     # standardise=speaker does not go with the padding of the others: tests/test_standardise_by_speaker.py
     elsewhere |= {"split", "groups", "song", "duplicates"}
-    # classes: tests/test_classes.py. unusable: tests/test_unusable.py
-    elsewhere |= {"classes", "unusable"}
+    # classes: tests/test_classes.py. unusable: tests/test_unusable.py. label: tests/test_listeners.py
+    elsewhere |= {"classes", "unusable", "label"}
     # what baselines hear: tests/test_baselines_svm.py, tests/test_baselines_dnn_elm.py
-    elsewhere |= {"level", "pitch_floor", "vectors", "svm_cost"}  # and tests/test_vectors.py
+    elsewhere |= {"level", "pitch_floor", "vectors", "svm_kernel", "svm_cost"}  # and tests/test_vectors.py
     tested = {field for field, _ in SWITCHES}
     assert tested | elsewhere == set(RunConfig.__dataclass_fields__)
     for field in tested:

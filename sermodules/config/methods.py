@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from sermodules.errors import ConfigError
 
 _DATA = {
-    "corpus", "emotions", "classes", "merge_excited", "scripted", "song", "duplicates", "unusable", "validation", "split",
-    "groups",
+    "corpus", "emotions", "classes", "merge_excited", "scripted", "song", "duplicates", "unusable", "label", "validation",
+    "split", "groups",
 }  # fmt: skip
 _RUN = {"model", "fold", "seed", "preset", "threads"}
 _SCHEDULE = {"width", "learning_rate", "batch_size", "epochs", "patience", "precision"}
 #: Settings of the features of baselines: they mean nothing to a network.
-_BASELINES = {"level", "pitch_floor", "vectors", "svm_cost"}
+_BASELINES = {"level", "pitch_floor", "vectors", "svm_kernel", "svm_cost"}
+_SVM = {"standardise", "svm_kernel", "svm_cost"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class MethodRecord:
         Where its class is, a subclass of `sermodules.models.Method`: module, colon, name.
     brings : dict
         The settings that its name stands for. One that is given explicitly wins, so ``model2`` with ``attention="additive"``
-        is Model 1.
+        is Model 1. A setting that was ``added`` is not written into a run's record while it has the value that is brought.
     schedules : dict of str to dict
         Settings that it brings at one preset only: its own schedule at its own size.
     listens : frozenset of str or None
@@ -113,7 +114,7 @@ METHODS = {
         "Model 2",
         "sermodules.models.baselines.svm:SvmCompare",
         {"gender": "none"},
-        listens=frozenset(_DATA | _RUN | {"standardise", "level"}),
+        listens=frozenset(_DATA | _RUN | _SVM | {"level"}),
         values=_BY_WHOM,
         chooses=False,
         needs=_OPENSMILE,
@@ -122,8 +123,8 @@ METHODS = {
         "eGeMAPS + SVM",
         "Model 2",
         "sermodules.models.baselines.svm:SvmEgemaps",
-        {"gender": "none"},
-        listens=frozenset(_DATA | _RUN | {"standardise", "level"}),
+        {"gender": "none", "svm_cost": 0.01},
+        listens=frozenset(_DATA | _RUN | _SVM | {"level"}),
         values=_BY_WHOM,
         chooses=False,
         needs=_OPENSMILE,
@@ -133,9 +134,25 @@ METHODS = {
         "Model 2",
         "sermodules.models.baselines.svm:SvmVectors",
         {"gender": "none"},
-        listens=frozenset(_DATA | _RUN | {"standardise", "vectors", "svm_cost"}),
+        listens=frozenset(_DATA | _RUN | _SVM | {"vectors"}),
         values=_BY_WHOM,
         asks=("vectors",),
+        chooses=False,
+    ),
+    "listeners": MethodRecord(
+        "Listeners",
+        "Model 2",
+        "sermodules.models.baselines.listeners:Listeners",
+        {"gender": "none"},
+        listens=frozenset(_DATA | _RUN),
+        chooses=False,
+    ),
+    "listeners_decoded": MethodRecord(
+        "Listeners, decoded",
+        "Model 2",
+        "sermodules.models.baselines.listeners:ListenersDecoded",
+        {"gender": "none"},
+        listens=frozenset(_DATA | _RUN),
         chooses=False,
     ),
     "majority": MethodRecord(

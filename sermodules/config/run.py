@@ -78,6 +78,11 @@ class RunConfig:
         "refuse", "skip", default="refuse", added=True,
         doc="recordings that cannot be used end a run before it begins, or are left out of the corpus, and the report says so",
     )  # fmt: skip
+    label: str = _choice(
+        "asked", "heard", "heard_by_most", default="asked", added=True,
+        doc="CREMA-D: what the actor was asked for, or the emotion that more listeners heard than any other, or more than half"
+        " of them; recordings without one are left out",
+    )  # fmt: skip
     # which cell of the grid
     model: str = _choice(
         *METHODS,
@@ -129,8 +134,12 @@ class RunConfig:
             "added": True,
         },
     )
+    svm_kernel: str = _choice(
+        "linear", "rbf", default="linear", added=True,
+        doc="the SVMs: linear, or a radial basis function of width 1 / number of features, which needs a `svm_cost` of about 1",
+    )  # fmt: skip
     svm_cost: float = _number(
-        1e-9, 1e6, default=1e-3, added=True, doc="`svm_vectors`: the C of its support vector machine"
+        1e-9, 1e6, default=1e-3, added=True, doc="the SVMs: C, what an error costs; `svm_egemaps` has 0.01 unless told"
     )
     # segments
     segmentation: str = _choice(
@@ -341,7 +350,7 @@ class RunConfig:
     @property
     def reading(self):
         """The arguments of `sermodules.corpora.load` that say which utterances are read."""
-        names = ("emotions", "classes", "merge_excited", "scripted", "song", "duplicates", "unusable")
+        names = ("emotions", "classes", "merge_excited", "scripted", "song", "duplicates", "unusable", "label")
         return {"name": self.corpus, **{name: getattr(self, name) for name in names}}
 
     @property
@@ -391,9 +400,10 @@ class RunConfig:
         """Return the fields that a stored run is written with, as a dict of plain Python values.
 
         A field marked ``added`` came after the first published runs. It is left out while it has its default, so a run that
-        does not use it keeps its record, its `run_id` and its bytes. Its default may never change.
+        does not use it keeps its record, its `run_id` and its bytes. Its default may never change, nor what a method brings
+        in its place.
         """
-        added = {f.name: f.default for f in _fields(type(self)) if f.metadata.get("added")}
+        added = _added(self.model)
         return {name: value for name, value in self.to_dict().items() if name not in added or value != added[name]}
 
     def to_json(self):
@@ -419,7 +429,7 @@ class RunConfig:
         if not needed <= keys <= names:
             missing, unknown = sorted(needed - keys), sorted(keys - names)
             raise ConfigError(f"not a run configuration of this version: missing {missing}, unknown {unknown}")
-        return cls(**data)
+        return cls(**{**_added(data["model"]), **data})
 
     @functools.cached_property
     def run_id(self):
@@ -435,6 +445,12 @@ class RunConfig:
 
 #: The fields of a class of configurations: a study asks ten thousands of them.
 _fields = functools.cache(dataclasses.fields)
+
+
+def _added(model):
+    """Return the fields that were added later, with the values that a record leaves out."""
+    brings = METHODS[model].brings if isinstance(model, str) and model in METHODS else {}
+    return {f.name: brings.get(f.name, f.default) for f in _fields(RunConfig) if f.metadata.get("added")}
 
 
 def refuse_empty(settings):

@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from sermodules import files, paths
 from sermodules.config.classes import AS_EMOTIONS
-from sermodules.corpora import audio, choice, cremad, emodb, iemocap, ravdess, released, synthetic
+from sermodules.corpora import audio, choice, cremad, emodb, hearing, iemocap, ravdess, released, synthetic
 from sermodules.corpora import unusable as unusable_recordings
 from sermodules.corpora.databases import is_database
 from sermodules.corpora.duplicates import settle
@@ -155,7 +155,7 @@ CORPORA = {
 
 def load(
     name, root=None, *, emotions="four", classes=AS_EMOTIONS, merge_excited=False, scripted=False, song=False,
-    duplicates="once", unusable="refuse",
+    duplicates="once", unusable="refuse", label="asked",
 ):  # fmt: skip
     """Load the utterance table of a corpus.
 
@@ -187,6 +187,9 @@ def load(
     unusable : {"refuse", "skip"}
         ``skip`` leaves out the recordings that cannot be used; ``attrs["unusable"]`` of the table then names them. With
         ``refuse`` they stay, and `sermodules.corpora.unusable.check` names them before anything is computed.
+    label : {"asked", "heard", "heard_by_most"}
+        CREMA-D: the emotion that the actor was asked for, or the one that people heard; see `hearing.relabel`, which leaves
+        out recordings of which they did not agree.
 
     Returns
     -------
@@ -210,7 +213,7 @@ def load(
     """
     corpus = _corpus(name)
     options = {"merge_excited": merge_excited, "scripted": scripted, "song": song}
-    if problems := [*_wrong_options(corpus, emotions, classes, duplicates, unusable, options)]:
+    if problems := [*_wrong_options(corpus, emotions, classes, duplicates, unusable, label, options)]:
         raise ConfigError("\n".join(problems))
     to_make = corpus.make is not None and root is None and _look(corpus)[0] is None
     place = make(name) if to_make else find(name, root)
@@ -222,6 +225,8 @@ def load(
         if classes != AS_EMOTIONS:
             table = choice.apply(table, classes, name)
         table = settle(validate(table, name, corpus.columns), name, duplicates)
+        if label != "asked":
+            table = validate(hearing.relabel(table, label, classes, name), name, corpus.columns)
     if unusable == "skip":
         table = unusable_recordings.leave_out(table, name)
     if text := audio.shortfalls(table["path"]):
@@ -599,7 +604,7 @@ def _corpus(name):
     )
 
 
-def _wrong_options(corpus, emotions, classes, duplicates, unusable, options):
+def _wrong_options(corpus, emotions, classes, duplicates, unusable, label, options):
     """Yield what is wrong with the options of `load`."""
     if unusable not in UNUSABLE:
         yield f"unusable is {unusable!r}: it must be one of {', '.join(UNUSABLE)}"
@@ -609,6 +614,10 @@ def _wrong_options(corpus, emotions, classes, duplicates, unusable, options):
         yield f"emotions is {emotions!r}: it must be one of four, all"
     if duplicates not in DUPLICATES:
         yield f"duplicates is {duplicates!r}: it must be one of {', '.join(DUPLICATES)}"
+    if label not in hearing.LABELS:
+        yield f"label is {label!r}: it must be one of {', '.join(hearing.LABELS)}"
+    elif label != "asked" and not hearing.choices(corpus.columns):
+        yield f"label is {label!r}: nobody says what people heard in the corpus {corpus.name}, so leave label out"
     for option, value in options.items():
         if not isinstance(value, bool):
             yield f"{option} is {value!r}: it must be true or false"

@@ -13,7 +13,7 @@ from sermodules.evidence.scores import by_speaker
 PAPERS = ("model1", "model2")
 
 #: The settings that say which utterances are read.
-DATA = ("corpus", "emotions", "classes", "merge_excited", "scripted", "song", "duplicates", "unusable")
+DATA = ("corpus", "emotions", "classes", "merge_excited", "scripted", "song", "duplicates", "unusable", "label")
 
 #: Confusion matrices side by side.
 MOST_MATRICES = 4

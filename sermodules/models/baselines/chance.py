@@ -107,14 +107,14 @@ class Stratified(_Shares):
 
     def logits(self, part):
         """Return the logarithms of 1 - (classes - 1) `FLOOR` for the class drawn and `FLOOR` for others, shape (n, classes)."""
-        numbers = [_number(self.config.seed, name) for name in part.segments["utterance"]]
+        numbers = [fraction(self.config.seed, name) for name in part.segments["utterance"]]
         drawn = np.searchsorted(np.cumsum(self.counts) / self.counts.sum(), numbers, side="right")
         posteriors = np.full((len(drawn), self.classes), FLOOR)
         posteriors[np.arange(len(drawn)), drawn] = 1 - (self.classes - 1) * FLOOR
         return np.log(posteriors)
 
 
-def _number(seed, utterance):
-    """Return a number from 0 to below 1, uniform over seeds and over utterances."""
+def fraction(seed, utterance):
+    """Return a number from 0 to below 1, uniform over seeds and over utterances: a draw that depends on nothing else."""
     digest = hashlib.sha256(f"{seed} {utterance}".encode()).digest()
     return int.from_bytes(digest[:6]) / 2**48

@@ -62,7 +62,7 @@ class _FunctionalsSvm(Method):
         A ``StandardScaler`` and an ``SVC``, after `fit`; with ``standardise="speaker"`` the ``SVC`` alone.
     """
 
-    feature_set, cost = None, None
+    feature_set = None
 
     @classmethod
     def prepare(cls, config, table=None, fold=None):
@@ -121,10 +121,8 @@ class _FunctionalsSvm(Method):
         from sklearn.svm import SVC
 
         scalers = [] if config.standardise == "speaker" else [StandardScaler()]
-        return make_pipeline(*scalers, SVC(kernel="linear", C=self._cost(config), class_weight="balanced"))
-
-    def _cost(self, config):
-        return self.cost
+        machine = SVC(kernel=config.svm_kernel, C=config.svm_cost, class_weight="balanced")
+        return make_pipeline(*scalers, machine)
 
     def _size(self):
         return FEATURE_SETS[self.feature_set]
@@ -160,9 +158,15 @@ class _FunctionalsSvm(Method):
     def parameters(self):
         """Return one row: weights and offset of the linear function that separates each pair of classes.
 
-        Mean and SD of the functionals are not counted, as those of the log-Mels are not counted for the networks.
+        With ``svm_kernel="rbf"`` there are support vectors, their weights and the offsets instead; none before `fit`. Mean and
+        SD of the functionals are not counted, as those of the log-Mels are not counted for the networks.
         """
         pairs = self.classes * (self.classes - 1) // 2
+        if self.config.svm_kernel == "rbf":
+            machine = self.machine[-1] if hasattr(self, "machine") else None
+            kept = (machine.support_vectors_, machine.dual_coef_, machine.intercept_) if machine else ()
+            rows = [("support vectors, weights and offsets", f"({pairs},)", sum(array.size for array in kept))]
+            return pd.DataFrame(rows, columns=["layer", "output", "parameters"])
         count = pairs * (self._size() + 1)
         return pd.DataFrame(
             [("linear function a pair of classes", f"({pairs},)", count)], columns=["layer", "output", "parameters"]
@@ -181,7 +185,7 @@ def _float64(part):
 
 
 class SvmCompare(_FunctionalsSvm):
-    """A linear SVM on the 6373 functionals of the set ComParE_2016, with C = 0.001.
+    """A linear SVM on the 6373 functionals of the set ComParE_2016, with C = 0.001 unless ``svm_cost`` says otherwise.
 
     The set: B. Schuller, S. Steidl, A. Batliner, J. Hirschberg, J. K. Burgoon, A. Baird, A. Elkins, Y. Zhang, E. Coutinho,
     K. Evanini, "The INTERSPEECH 2016 Computational Paralinguistics Challenge: Deception, Sincerity & Native Language",
@@ -214,6 +218,8 @@ class SvmCompare(_FunctionalsSvm):
     - Standardising: by the training utterances. With ``standardise="speaker"`` each speaker by their own, see `by_speaker`: it
       uses the test speaker's own data, so it is another task.
     - One against one or one against the rest: the challenge's tool, Weka's SMO, does the former.
+    - Kernel: linear, as in the challenge. ``svm_kernel="rbf"`` takes exp(-d^2 / (n v)) of the distance d of two utterances,
+      with n functionals whose variance is v (scikit-learn's "scale").
     - Level: openSMILE gets each recording as loud as it was made, and most functionals depend on that. The networks' input is
       normalised, so they do not hear it. With ``level="equal"`` every recording has one root mean square, see
       `sermodules.features.functionals.at_level`.
@@ -221,11 +227,11 @@ class SvmCompare(_FunctionalsSvm):
       of their recordings are figures of other features.
     """
 
-    feature_set, cost = "ComParE_2016", 1e-3
+    feature_set = "ComParE_2016"
 
 
 class SvmEgemaps(_FunctionalsSvm):
-    """A linear SVM on the 88 functionals of the set eGeMAPSv02, with C = 0.01.
+    """A linear SVM on the 88 functionals of the set eGeMAPSv02, with C = 0.01 unless ``svm_cost`` says otherwise.
 
     The set: F. Eyben, K. R. Scherer, B. W. Schuller, J. Sundberg, E. André, C. Busso, L. Y. Devillers, J. Epps, P. Laukka,
     S. S. Narayanan, K. P. Truong, "The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for voice research and affective
@@ -242,7 +248,7 @@ class SvmEgemaps(_FunctionalsSvm):
     - Standardising: the source compares several ways (recalled). Here: as for `SvmCompare`, and so are level and rate.
     """
 
-    feature_set, cost = "eGeMAPSv02", 1e-2
+    feature_set = "eGeMAPSv02"
 
 
 class SvmVectors(_FunctionalsSvm):
@@ -272,9 +278,6 @@ class SvmVectors(_FunctionalsSvm):
     def _values(cls, config, table):
         values = vectors.of(table, config.vectors)
         return by_speaker(values, table["speaker"]) if config.standardise == "speaker" else values
-
-    def _cost(self, config):
-        return config.svm_cost
 
     def _size(self):
         return vectors.size(self.config.vectors)
