@@ -485,3 +485,33 @@ def test_a_folder_that_cannot_be_written_is_explained(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CorpusError, match=r"could not write .*name another folder"):
         emodb.get(tmp_path / "file" / "emodb", url="http://127.0.0.1:1/x", known_hash="md5:0")
+
+
+# --- listeners
+
+
+def test_what_listeners_heard_is_read_as_it_is_written(tmp_path):
+    assert emodb.listeners(tmp_path) is None
+    text = "Nr.\tSatz\terkannt\tnatuerlich\n1\xa0\t03a01Fa.wav\t92,50\xa0\xa0\t75,00\xa0\n2\xa0\t08b01Tx.wav\t45,00\t5,00\n\n"
+    (tmp_path / "erkennung.txt").write_text(text, encoding="latin-1")
+    for place in (tmp_path, tmp_path / "wav"):
+        found = emodb.listeners(place)
+        assert found.loc["03a01Fa"].tolist() == ["03", "happy", 0.925, 0.75]
+        assert found.loc["08b01Tx"].tolist() == ["08", "sad", 0.45, 0.05]
+
+
+@pytest.mark.parametrize("line", ["1\t03a01Fa.wav\tmany\t75,00", "1\tx.wav\t90,00\t75,00", "1\t03a01Fa.wav"])
+def test_another_table_is_refused_with_its_line(tmp_path, line):
+    (tmp_path / "erkennung.txt").write_text(f"Nr.\tSatz\terkannt\tnatuerlich\n{line}\n", encoding="latin-1")
+    with pytest.raises(CorpusError, match=r"erkennung\.txt is not EMO-DB's: a line of it is '1"):
+        emodb.listeners(tmp_path)
+
+
+@pytest.mark.skipif(not (REAL / "erkennung.txt").is_file(), reason="EMO-DB's listeners are not there (SERMODULES_DATA)")
+def test_all_that_was_made_and_what_was_published():
+    made = emodb.listeners(REAL)
+    assert len(made) == 816 and made["recognised"].between(0, 1).all() and made["natural"].between(0, 1).all()
+    four = made[made["emotion"].isin(["angry", "sad", "happy", "neutral"])]
+    assert len(four) == 477 and 100 * four.groupby("emotion")["recognised"].mean().mean() == pytest.approx(86.2, abs=0.05)
+    published = four.loc[emodb.load(REAL)["utterance"]]
+    assert published["recognised"].min() == 0.8

@@ -3,14 +3,16 @@
 Burkhardt, Paeschke, Rolfes, Sendlmeier, Weiss: "A database of German emotional speech", Interspeech 2005.
 
 A recording is called ``SSTTTEv.wav``: speaker, text, emotion (a letter of the German word), version. All that the
-utterance table needs stands in the name, so the tables that come with some copies are not read. Every text is spoken by
-every speaker: a model that is tested on a new speaker has heard the sentence before.
+utterance table needs stands in the name. What twenty listeners heard stands in ``erkennung.txt`` of the official download, see
+`listeners`. Every text is spoken by every speaker: a model that is tested on a new speaker has heard the sentence before.
 """
 
 import re
 import warnings
 from collections import defaultdict
 from pathlib import Path
+
+import pandas as pd
 
 from sermodules.corpora import download, released
 from sermodules.errors import CorpusError
@@ -145,6 +147,42 @@ def find_recordings(root):
         (folder / name for folder, (names, _) in found.items() for name in names), key=lambda path: path.name
     )
     return paths, [name for _, strange in found.values() for name in strange]
+
+
+def listeners(root):
+    """Read what listeners heard in all 816 recordings that were made. Published were those that at least 80 % recognised.
+
+    Parameters
+    ----------
+    root : path
+        The folder that holds ``erkennung.txt``, or the folder of the recordings beside or in which it lies.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        Indexed by ``utterance``: ``speaker``, ``emotion`` (asked for), ``recognised`` and ``natural``: the shares of 20
+        listeners who named that emotion, of seven, and who found that it sounds natural. None if the file is not there.
+
+    Raises
+    ------
+    CorpusError
+        If the file is not the database's.
+    """
+    places = [Path(root) / "erkennung.txt", Path(root).parent / "erkennung.txt"]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        return None
+    rows = []
+    for line in path.read_text(encoding="latin-1").splitlines()[1:]:
+        cells = [cell.strip().replace(",", ".") for cell in line.split("\t")]  # decimal commas, blanks that do not break
+        if not any(cells):
+            continue
+        try:
+            speaker, emotion = parse(cells[1])
+            rows.append((_utterance(cells[1]), speaker, emotion, float(cells[2]) / 100, float(cells[3]) / 100))
+        except (IndexError, TypeError, ValueError):
+            raise CorpusError(f"{path} is not EMO-DB's: a line of it is {line.strip()[:80]!r}. {GET}") from None
+    return pd.DataFrame(rows, columns=["utterance", "speaker", "emotion", "recognised", "natural"]).set_index("utterance")
 
 
 #: Where `get` finds the recordings. The checksum is as listed elsewhere for this record. It could not be verified here: the
