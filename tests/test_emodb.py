@@ -512,6 +512,8 @@ def test_all_that_was_made_and_what_was_published():
     made = emodb.listeners(REAL)
     assert len(made) == 816 and made["recognised"].between(0, 1).all() and made["natural"].between(0, 1).all()
     four = made[made["emotion"].isin(["angry", "sad", "happy", "neutral"])]
-    assert len(four) == 477 and 100 * four.groupby("emotion")["recognised"].mean().mean() == pytest.approx(86.2, abs=0.05)
+    assert len(four) == 477 and 100 * four.groupby("emotion")["recognised"].mean().mean() == pytest.approx(
+        86.2, abs=0.05
+    )
     published = four.loc[emodb.load(REAL)["utterance"]]
     assert published["recognised"].min() == 0.8

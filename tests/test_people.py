@@ -61,7 +61,7 @@ def test_answers_outside_the_classes_are_others_and_are_not_judged():
 
 
 def test_pooled_recalls_and_an_interval_that_knows_the_speakers():
-    answers, asked, speakers = made(count=2400)
+    _, asked, speakers = made(count=2400)
     credit = people.system(pd.Series(np.where(speakers < "S4", asked, "sad")), asked)
     found = people.pooled(credit, asked, speakers)
     assert found.loc["sad", ["value", "low", "high"]].tolist() == [100, 100, 100]

@@ -174,7 +174,9 @@ def listeners(root):
         return None
     rows = []
     for line in path.read_text(encoding="latin-1").splitlines()[1:]:
-        cells = [cell.strip().replace(",", ".") for cell in line.split("\t")]  # decimal commas, blanks that do not break
+        cells = [
+            cell.strip().replace(",", ".") for cell in line.split("\t")
+        ]  # decimal commas, blanks that do not break
         if not any(cells):
             continue
         try:
@@ -182,7 +184,9 @@ def listeners(root):
             rows.append((_utterance(cells[1]), speaker, emotion, float(cells[2]) / 100, float(cells[3]) / 100))
         except (IndexError, TypeError, ValueError):
             raise CorpusError(f"{path} is not EMO-DB's: a line of it is {line.strip()[:80]!r}. {GET}") from None
-    return pd.DataFrame(rows, columns=["utterance", "speaker", "emotion", "recognised", "natural"]).set_index("utterance")
+    return pd.DataFrame(rows, columns=["utterance", "speaker", "emotion", "recognised", "natural"]).set_index(
+        "utterance"
+    )
 
 
 #: Where `get` finds the recordings. The checksum is as listed elsewhere for this record. It could not be verified here: the

@@ -1,7 +1,8 @@
 """People beside systems: how often a listener is right, and how a score depends on whom one asks what is right.
 
-A recording of an acted corpus has two labels that may differ: what the actor was asked for, and what people heard. Here *credit*
-is a table of two columns a recording: how many answers there were, and how many of them were right. A system gives one answer.
+A recording of an acted corpus has two labels that may differ: what the actor was asked for, and what people heard. Here
+*credit* is a table of two columns a recording: how many answers there were, and how many of them were right. A system gives
+one answer.
 """
 
 import numpy as np

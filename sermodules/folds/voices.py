@@ -165,7 +165,9 @@ class Voices:
         if kind == "speaker":
             return voices
         rows = _column(moments.rows, moments.total)
-        centres = np.stack([voices.centre(moments[which]) for which in known])
+        different = {id(which): which for which in known}  # most recordings of a speaker share theirs
+        centre = {key: voices.centre(moments[which]) for key, which in different.items()}
+        centres = np.stack([centre[id(which)] for which in known])
         offset = (moments.total - rows * centres).sum(axis=0) / rows.sum()
         squares = (moments.squares - 2 * centres * moments.total + rows * centres**2).sum(axis=0) / rows.sum()
         return cls(kind, voices.mean, between, within, offset, _root(squares - offset**2))
