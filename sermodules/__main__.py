@@ -222,6 +222,9 @@ def train(config, given, out, more):
     help="Of whoever speaks, if no table says it.",
 )
 @click.option("--speaker", default="", metavar="NAME", help="Who speaks, for a model that standardises by speaker.")
+@click.option(
+    "--enrol", type=click.Path(path_type=Path), help="Recordings from which it knows the voice; not predicted."
+)
 def predict(model, recordings, target, segments, **told):
     """Ask a kept model about recordings: audio files, folders, or a table (CSV with a column path).
 

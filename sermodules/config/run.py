@@ -151,9 +151,16 @@ class RunConfig:
         doc="[8] zeros before standardising, after it, or after it and ignored by the attention",
     )  # fmt: skip
     standardise: str = _choice(
-        "band", "global", "speaker", default="band",
+        "band", "global", "speaker", "speaker_shrunk", "speaker_neutral", default="band",
         doc="[5] by the training speakers: mean and SD per Mel band and channel, or one of each per channel. `speaker`:"
-        " each speaker by the mean and SD of all their own recordings. It is transductive, so not the paper's protocol",
+        " each speaker by the mean and SD of all their own recordings; it is transductive, so not the paper's protocol."
+        " `speaker_shrunk`: by a mean between theirs and that of the training speakers. `speaker_neutral`: by the mean of"
+        " neutral recordings that are read beforehand",
+    )  # fmt: skip
+    enrol: int = _number(
+        0, 10_000, default=0, added=True,
+        doc="with `standardise` by speaker: from how many recordings a speaker is known, drawn by the seed; they are in no"
+        " part. 0: from all, those that are judged included",
     )  # fmt: skip
     pooling: str = _choice(
         "max", "max_logit", "vote", "mean", default="max", doc="[21] from the segments' posteriors to the utterance's"
@@ -210,11 +217,21 @@ class RunConfig:
                 f"parameter 'classes' is {self.classes!r}, which chooses and merges by itself: leave out 'emotions' and"
                 " 'merge_excited'"
             )
-        if self.standardise == "speaker" and self.padding == "before" and METHODS[self.model].listens is None:
+        if self.by_speaker and self.padding == "before" and METHODS[self.model].listens is None:
             raise ConfigError(
-                "standardise 'speaker' does not go with padding 'before': a zero that is standardised by the statistics of a"
-                " speaker is another number for each speaker, so the padding would tell who speaks. Use padding 'after' or"
+                f"standardise {self.standardise!r} does not go with padding 'before': a zero that is standardised by the statistics"
+                " of a speaker is another number for each speaker, so the padding would tell who speaks. Use padding 'after' or"
                 " 'masked', and for the run that you compare it with too."
+            )
+        if self.enrol and not self.by_speaker:
+            raise ConfigError(
+                f"parameter 'enrol' is {self.enrol} and 'standardise' is {self.standardise!r}: recordings tell of a voice only"
+                " where 'standardise' is speaker, speaker_shrunk or speaker_neutral"
+            )
+        if self.standardise == "speaker_neutral" and not self.enrol:
+            raise ConfigError(
+                "standardise 'speaker_neutral' needs the parameter 'enrol': how many neutral recordings each speaker reads"
+                " beforehand, such as 3. They are not judged."
             )
         if self.groups in (1, 2):
             raise ConfigError(
@@ -346,6 +363,11 @@ class RunConfig:
             about = self.__dataclass_fields__[name]
             if getattr(self, name) == about.default:
                 raise ConfigError(f"model '{self.model}' needs the parameter '{name}': {about.metadata['doc']}")
+
+    @property
+    def by_speaker(self):
+        """Whether each speaker is standardised by recordings of their own."""
+        return self.standardise.startswith("speaker")
 
     @property
     def reading(self):

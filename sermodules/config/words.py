@@ -95,4 +95,4 @@ def setting(cell, name):
 
 def _warning(config, name):
     """Say of a setting that it uses the test speaker's recordings; "" of all others."""
-    return " (transductive)" if (name, getattr(config, name)) == ("standardise", "speaker") else ""
+    return " (transductive)" if name == "standardise" and config.by_speaker and not config.enrol else ""

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sermodules import corpora, features
 from sermodules.corpora.audio import SAMPLE_RATE
-from sermodules.folds import gender, protocol
+from sermodules.folds import gender, protocol, voices
 from sermodules.folds.gender import INPUT
 from sermodules.folds.segments import FRAMES, SpeakerStandardiser, Standardiser
 
@@ -79,19 +79,21 @@ def split(config, table=None, fold=None):
     fold : protocol.Fold
     classes : list of str
     tables : dict of str to pandas.DataFrame
-        The utterances of ``train``, ``validation`` and ``test``.
+        The utterances of ``train``, ``validation`` and ``test``, without those that are enrolled (`voices.enrolled`).
 
     Raises
     ------
     CorpusError, ProtocolError
         If the corpus is missing, or the fold does not exist or cannot be made, or ``config.gender`` needs what a speaker's
-        gender is not.
+        gender is not, or a speaker has too few recordings to be enrolled.
     """
     if table is None:
         table = corpora.load(**config.reading)
     gender.check(config.gender, table)
     fold = protocol.fold(table, config.fold, **config.division) if fold is None else fold
-    tables = {name: table[table["speaker"].isin(getattr(fold, name))] for name in PARTS}
+    known = [name for names in voices.enrolled(table, config).values() for name in names]
+    judged = table[~table["utterance"].isin(known)] if known else table
+    tables = {name: judged[judged["speaker"].isin(getattr(fold, name))] for name in PARTS}
     return table, fold, corpora.classes(table), tables
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sermodules.features import BANDS, CHANNELS
+from sermodules.folds.voices import KINDS, Moments, Voices
 
 #: Frames of a segment: 3 s, one every 10 ms.
 FRAMES = 300
@@ -182,17 +183,21 @@ def _moments(arrays, count):
 
 @dataclass(frozen=True)
 class SpeakerStandardiser:
-    """Mean and standard deviation of each speaker's own utterances, all their frames: ``standardise="speaker"``.
+    """Mean and standard deviation of each speaker by recordings of their own: ``standardise="speaker"`` and its kin.
 
-    **It is transductive**: the test speaker is standardised by recordings that are to be judged, all of them, before the first
-    is judged. No label is used. The paper's protocol, which learns from the training speakers alone, forbids it.
+    **It is transductive** unless recordings are enrolled (setting ``enrol``): the test speaker is standardised by recordings
+    that are to be judged, all of them, before the first is judged. No label is used. The paper's protocol, which learns from the
+    training speakers alone, forbids it.
 
     Attributes
     ----------
     speakers : dict of str to Standardiser
+    voices : Voices or None
+        What the training speakers say of voices; None where each speaker is standardised by nothing but their own recordings.
     """
 
     speakers: dict
+    voices: Voices | None = None
 
     @classmethod
     def fit(cls, features, table):
@@ -229,6 +234,51 @@ class SpeakerStandardiser:
             frames = sum(len(features[name]) for name in mine)
             speakers[speaker] = Standardiser._of_moments(*_moments((features[name] for name in mine), frames))
         return cls(speakers)
+
+    @classmethod
+    def learn(cls, standardise, features, table, training, known):
+        """Measure each speaker by what is known of them, and by what the training speakers say of voices.
+
+        Parameters
+        ----------
+        standardise : str
+            The setting: a key of `voices.KINDS`.
+        features : mapping of str to numpy.ndarray, shape (frames, 40, 3)
+        table : pandas.DataFrame
+            Utterance table, all parts of a fold.
+        training : iterable of str
+            The training speakers.
+        known : dict of str to list of str
+            Speaker to the recordings from which they are known; empty: from all. A training speaker is known from as many.
+
+        Returns
+        -------
+        SpeakerStandardiser
+        """
+        if standardise == "speaker":
+            return cls({}).meet(features, table, known)
+        learned = table[table["speaker"].isin(list(training))].sort_values("utterance")
+        names, speakers = learned["utterance"].to_numpy(), learned["speaker"].to_numpy()
+        own = {who: np.flatnonzero(np.isin(names, known[who]) if known else speakers == who) for who in {*speakers}}
+        moments = Moments.measure(features[name] for name in names)
+        voices = Voices.learn(KINDS[standardise], moments, speakers, [own[who] for who in speakers])
+        return cls({}, voices).meet(features, table, known)
+
+    def meet(self, features, table, known):
+        """Return the statistics of the speakers of a table; `features` and `known` as in `learn`.
+
+        Returns
+        -------
+        SpeakerStandardiser
+        """
+        heard = table[table["utterance"].isin([name for names in known.values() for name in names])] if known else table
+        if self.voices is None:
+            return self.fit(features, heard)
+        speakers = {}
+        for speaker, mine in heard.sort_values("utterance").groupby("speaker")["utterance"]:
+            mean, sd = self.voices.statistics(Moments.measure(features[name] for name in mine))
+            speakers[speaker] = Standardiser(mean.astype(np.float32), sd.astype(np.float32))
+        return SpeakerStandardiser(speakers, self.voices)
 
     def of(self, speaker):
         """Return the statistics for a speaker's segments."""

@@ -9,9 +9,53 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: How a speaker is centred and scaled. ``speaker``: by mean and SD of their own recordings. ``shrunk``: by a mean that lies
-#: between their own and that of the training speakers. ``centre``: by their own mean. The last two share one SD.
-KINDS = ("speaker", "shrunk", "centre")
+from sermodules.errors import ProtocolError
+
+#: How a speaker is centred and scaled, by the setting ``standardise``. ``speaker``: by mean and SD of their own recordings.
+#: ``shrunk``: by a mean that lies between their own and that of the training speakers. ``centre``: by their own mean. The last
+#: two share one SD.
+KINDS = {"speaker": "speaker", "speaker_shrunk": "shrunk", "speaker_neutral": "centre"}
+
+#: The attributes of `Voices` that are arrays.
+LEARNED = ("mean", "between", "within", "offset", "sd")
+
+
+def enrolled(table, config):
+    """Say from which recordings each speaker is known, who are in no part of a fold.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Utterance table.
+    config : RunConfig
+
+    Returns
+    -------
+    dict of str to list of str
+        Speaker to utterances. Empty if ``config.enrol`` is 0: then each is known from all.
+
+    Raises
+    ------
+    ProtocolError
+        If a speaker has not so many recordings and one more, or not so many neutral ones.
+    """
+    if not config.enrol:
+        return {}
+    neutral = config.standardise == "speaker_neutral"
+    found, short = {}, []
+    for speaker, mine in table.groupby("speaker"):
+        names = mine.loc[mine["emotion"].eq("neutral") if neutral else slice(None), "utterance"]
+        found[speaker] = draw(names, config.enrol, config.seed)
+        if len(found[speaker]) < config.enrol or len(mine) <= config.enrol:
+            short.append(f"{speaker} ({len(names)})")
+    if short:
+        what = "neutral recordings" if neutral else "recordings, and one more to be judged"
+        raise ProtocolError(
+            f"enrol is {config.enrol}, and not every speaker has {config.enrol} {what}: {', '.join(short[:20])}"
+            + (f" and {len(short) - 20} more" if len(short) > 20 else "")
+            + ". Take a smaller number."
+        )
+    return found
 
 
 def draw(names, count, seed):

@@ -65,7 +65,12 @@ def _origin(config, facts, provenance):
         ("classes", ", ".join(f"{name} ({parts['train']['utterances'].get(name, 0)})" for name in facts["classes"])),
         ("recordings", f"{' and '.join(map(str, facts['rates'])) or '?'} Hz, up to {facts['longest']:g} s"),
         ("told the gender", "yes" if config.gender.startswith("embedding") else "no"),
-        ("standardised by", config.standardise),
+        ("standardised by", config.standardise + f", from {config.enrol} recordings" * bool(config.enrol)),
+        *(
+            [("label", f"what people heard (`{config.label}`), not what was asked for")]
+            if config.label != "asked"
+            else []
+        ),
         ("configuration", f"`{config.run_id}`"),
         ("digest", f"`{facts['digest'][:16]}`"),
         ("date, code", f"{provenance['date']}, commit {provenance['commit'] or 'not known'}"),

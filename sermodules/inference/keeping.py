@@ -13,6 +13,7 @@ from scipy.special import softmax
 from sermodules import corpora
 from sermodules.config import words
 from sermodules.corpora import audio
+from sermodules.folds import voices
 from sermodules.folds.parts import PARTS, Part
 from sermodules.folds.segments import Standardiser
 from sermodules.inference import card
@@ -20,6 +21,9 @@ from sermodules.models.epochs import NetworkMethod
 from sermodules.runs import store
 
 FACTS, ARRAYS, WEIGHTS, CARD = store.MODEL
+
+#: What begins the names of the arrays that hold what the training speakers say of voices.
+VOICES = "voices."
 
 
 def keep(method, data, result):
@@ -65,11 +69,14 @@ def files(method, data, config):
         ``longest`` (s) of the recordings that were learned from.
     files : dict of str to bytes
         ``model.json``, the facts. ``model.npz``, all arrays but the weights of a network: what `Method.learned` returns, the
-        standardiser, and the inputs of the probe. ``model.weights.h5``, the weights of a network in the order of its layers.
+        standardiser or what the training speakers say of voices, and the inputs of the probe. ``model.weights.h5``, the weights
+        of a network in the order of its layers.
     """
     arrays = {f"learned.{name}": array for name, array in method.learned().items()}
     if isinstance(data.standardiser, Standardiser):
         arrays |= {"standardiser.mean": data.standardiser.mean, "standardiser.sd": data.standardiser.sd}
+    elif learned := getattr(data.standardiser, "voices", None):
+        arrays |= {f"{VOICES}{name}": getattr(learned, name) for name in voices.LEARNED}
     utterance, inputs = _first_segment(data)
     arrays |= inputs
     facts = {

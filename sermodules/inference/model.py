@@ -19,9 +19,9 @@ from sermodules import features, metrics, models
 from sermodules.config import METHODS, RunConfig, require
 from sermodules.corpora.audio import SAMPLE_RATE
 from sermodules.errors import AudioError, ConfigError, StoreError
-from sermodules.folds import segments
+from sermodules.folds import segments, voices
 from sermodules.folds.gender import INPUT
-from sermodules.folds.segments import Standardiser
+from sermodules.folds.segments import SpeakerStandardiser, Standardiser
 from sermodules.inference import card, keeping
 from sermodules.inference.doubts import doubts, listen
 from sermodules.inference.recordings import collect
@@ -32,6 +32,9 @@ from sermodules.runs import store
 TOLERANCE = {"float32": 1e-4, "mixed_bfloat16": 0.02, "mixed_float16": 0.02}
 
 GENDERS = ("female", "male", "unknown")
+
+#: A speaker who is known from fewer recordings is told of, if the model was made for all of a speaker.
+FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,15 @@ class Model:
     facts : dict
         See `sermodules.inference.keeping.files`.
     method : Method
-    standardiser : Standardiser or None
+    standardiser : Standardiser, SpeakerStandardiser or None
+        The second, without speakers, if it knows of the training speakers' voices.
     """
 
     folder: Path
     config: RunConfig
     facts: dict
     method: object
-    standardiser: Standardiser | None
+    standardiser: Standardiser | SpeakerStandardiser | None
 
     def __repr__(self):
         return (
@@ -97,13 +101,16 @@ class Model:
         """Whether somebody was left to test the model."""
         return bool(self.facts["parts"]["test"]["speakers"])
 
-    def predict(self, recordings, *, speaker="", gender="unknown"):
+    def predict(self, recordings, *, speaker="", gender="unknown", enrol=None):
         """Predict recordings.
 
         Parameters
         ----------
         recordings, speaker, gender
             See `sermodules.inference.recordings.collect`.
+        enrol : path, pandas.DataFrame, or list of path, optional
+            Recordings from which a model that standardises by speaker knows the voices; they are not predicted. With
+            ``standardise="speaker_neutral"`` neutral sentences, and there must be some. Unless given: `recordings` themselves.
 
         Returns
         -------
@@ -115,7 +122,7 @@ class Model:
         AudioError
             If recordings cannot be used; the message names every one.
         ConfigError
-            If the model standardises by speaker and does not know who speaks, or there is no such gender.
+            If the model standardises by speaker and does not know who speaks or how they sound, or there is no such gender.
         CorpusError
             If there is nothing to predict, or a table cannot be used.
 
@@ -124,19 +131,19 @@ class Model:
         UserWarning
             What makes answers doubtful.
         """
-        answer = self.ask(recordings, speaker=speaker, gender=gender, leave_out=False)
+        answer = self.ask(recordings, speaker=speaker, gender=gender, enrol=enrol, leave_out=False)
         if answer.doubts:
             warnings.warn("\n".join(answer.doubts), UserWarning, stacklevel=2)
         return answer.utterances
 
-    def ask(self, recordings, *, speaker="", gender="unknown", leave_out=True):
+    def ask(self, recordings, *, speaker="", gender="unknown", enrol=None, leave_out=True):
         """Predict recordings and say all that there is to say of them.
 
         Nothing of a recording is kept: its features lie in a temporary folder, and not in the cache.
 
         Parameters
         ----------
-        recordings, speaker, gender
+        recordings, speaker, gender, enrol
             See `predict`.
         leave_out : bool
             Predict the others if some recordings cannot be used; else they are an error.
@@ -149,10 +156,12 @@ class Model:
             raise ConfigError(f"gender is {gender!r}: it must be one of {', '.join(GENDERS)}")
         require(self.config.model)
         table = collect(recordings, speaker, gender)
-        if self.config.standardise == "speaker":
+        if self.config.by_speaker:
             _check_speakers(table)
+        table = self._with_enrolled(table, enrol, speaker, gender)
         heard, complaints = listen(table)
-        if complaints and not (leave_out and heard):
+        told = {*_known(table)["utterance"]} if enrol is not None else set()
+        if complaints and (told & {*complaints} or not (leave_out and heard)):
             listed = "\n  ".join(complaints.values())
             raise AudioError(f"{len(complaints)} of {len(table)} recordings cannot be used:\n  {listed}")
         table = table[table["utterance"].isin(heard)].reset_index(drop=True)
@@ -160,8 +169,50 @@ class Model:
         with _cache_of_its_own():
             part = models.resolve(self.config.model).part(self.config, table, self.classes, self.standardiser)
         utterances, rows, between = self._predicted(part)
-        notes = [*self._notes(table), *between]
-        return Answer(utterances, rows, notes, doubts(heard, self.facts), [*complaints.values()])
+        notes, doubtful = [*self._notes(table), *between], [*doubts(heard, self.facts), *self._few(table)]
+        if enrol is not None:
+            utterances, rows = (
+                found[~found["utterance"].isin(told)].reset_index(drop=True) for found in (utterances, rows)
+            )
+        return Answer(utterances, rows, notes, doubtful, [*complaints.values()])
+
+    def _with_enrolled(self, table, enrol, speaker, gender):
+        """Put the recordings from which the voices are known before the others, if there are any: the column ``known``."""
+        if enrol is None:
+            if self.config.standardise == "speaker_neutral":
+                raise ConfigError(
+                    "this model centres each speaker on neutral sentences that they read beforehand: say where they are,"
+                    f" --enrol FOLDER (in Python enrol=). It was made for {self.config.enrol}."
+                )
+            return table
+        if not self.config.by_speaker or METHODS[self.config.model].listens is not None:
+            raise ConfigError(
+                "this model learns nothing of a voice before it is asked (standardise"
+                f" {self.config.standardise!r}): leave out --enrol (in Python enrol=)"
+            )
+        known = collect(enrol, speaker, gender)
+        _check_speakers(known)
+        if strangers := sorted({*table["speaker"]} - {*known["speaker"]}):
+            raise ConfigError(
+                f"of {', '.join(strangers)} there is no recording among those that are enrolled. They are of"
+                f" {', '.join(sorted({*known['speaker']}))}."
+            )
+        known = known[known["speaker"].isin(table["speaker"])].assign(known=True)
+        known["utterance"] = "enrolled: " + known["utterance"]
+        return pd.concat([known, table.assign(known=False)], ignore_index=True)
+
+    def _few(self, table):
+        """Warn of speakers who are known from fewer recordings than the model was made for."""
+        if not self.config.by_speaker:
+            return []
+        made_for = self.config.enrol or FEWEST
+        counts = _known(table).groupby("speaker").size()
+        return [
+            f"speaker {name} is known from {_recordings(count)} only; this model was made for"
+            f" {made_for if self.config.enrol else 'all of a speaker, dozens'}, and with so few its answers get worse"
+            for name, count in counts.items()
+            if count < made_for
+        ]
 
     def _predicted(self, part):
         """Return a row an utterance, a row a segment, and notes."""
@@ -205,10 +256,10 @@ class Model:
         notes.append(
             f"The model has heard {spoken}. Of speech in another language it knows nothing, and answers all the same."
         )
-        if self.config.standardise == "speaker":
+        if self.config.by_speaker:
             notes += [
                 f"speaker {name}: standardised by the statistics of {_recordings(len(mine))}, {mine['duration'].sum():.1f} s"
-                for name, mine in table.groupby("speaker")
+                for name, mine in _known(table).groupby("speaker")
             ]
         if self.config.batch_norm == "batch" and METHODS[self.config.model].listens is None:
             notes.append(
@@ -257,7 +308,11 @@ def load(folder):
         _load_weights(method, folder, contents)
     _check(folder, config, facts, method, arrays)
     mean, sd = arrays.get("standardiser.mean"), arrays.get("standardiser.sd")
-    return Model(folder, config, facts, method, None if mean is None else Standardiser(mean, sd))
+    standardiser = None if mean is None else Standardiser(mean, sd)
+    if f"{keeping.VOICES}mean" in arrays:
+        learned = {name: arrays[keeping.VOICES + name] for name in voices.LEARNED}
+        standardiser = SpeakerStandardiser({}, voices.Voices(voices.KINDS[config.standardise], **learned))
+    return Model(folder, config, facts, method, standardiser)
 
 
 def _load_weights(method, folder, contents):
@@ -289,7 +344,7 @@ def _check(folder, config, facts, method, arrays):
 def _check_speakers(table):
     if nobody := table.loc[table["speaker"] == "", "utterance"].tolist():
         raise ConfigError(
-            f"this model standardises each speaker by all of their own recordings, and of {_recordings(len(nobody))} it is not"
+            f"this model standardises each speaker by recordings of their own, and of {_recordings(len(nobody))} it is not"
             f" told who speaks, such as {nobody[0]}. Say it: --speaker NAME (in Python speaker=) if all are of one, or a table"
             " with the columns path and speaker."
         )
@@ -318,6 +373,11 @@ def _between(women, men, difference):
         f" of a woman and of a man. They differ by up to {difference.max():.3f}, and {other} would be predicted otherwise."
         " --gender (in Python gender=) says it."
     )
+
+
+def _known(table):
+    """Return the recordings from which the speakers are known."""
+    return table[table["known"]] if "known" in table else table
 
 
 def _recordings(count):

@@ -6,7 +6,7 @@ import numpy as np
 
 from sermodules import features
 from sermodules.features import BANDS, CHANNELS
-from sermodules.folds import gender, segments
+from sermodules.folds import gender, segments, voices
 from sermodules.folds.gender import INPUT
 from sermodules.folds.parts import PARTS, FoldData, Part, class_indices, split
 from sermodules.folds.segments import FRAMES
@@ -158,8 +158,9 @@ class CnnBilstm(NetworkMethod):
         table, fold, classes, tables = split(config, table, fold)
         extracted = features.extract(table, **config.extraction)
         cut = {part: segments.cut(rows, extracted.frames, config.segmentation, part) for part, rows in tables.items()}
-        if config.standardise == "speaker":
-            standardiser = segments.SpeakerStandardiser.fit(extracted, table)
+        if config.by_speaker:
+            known = voices.enrolled(table, config)
+            standardiser = segments.SpeakerStandardiser.learn(config.standardise, extracted, table, fold.train, known)
         else:
             standardiser = segments.Standardiser.fit(extracted, cut["train"], config.standardise, config.padding)
         told, notes = dict.fromkeys(PARTS), {}
@@ -185,8 +186,10 @@ class CnnBilstm(NetworkMethod):
         """Make a part of recordings; see `Method.part`. Whoever is not male is told to the network as female."""
         extracted = features.extract(table, **config.extraction)
         rows = segments.cut(table, extracted.frames, config.segmentation)
-        if config.standardise == "speaker":
-            standardiser = segments.SpeakerStandardiser.fit(extracted, table)
+        if config.by_speaker:
+            heard = table[table["known"]] if "known" in table else table.iloc[:0]
+            known = heard.groupby("speaker")["utterance"].agg(list).to_dict()
+            standardiser = (standardiser or segments.SpeakerStandardiser({})).meet(extracted, table, known)
         told = None
         if config.gender in INPUT:
             told = gender.told("embedding", {"test": table}, extracted, config.seed)["test"]
