@@ -186,8 +186,8 @@ class SpeakerStandardiser:
     """Mean and standard deviation of each speaker by recordings of their own: ``standardise="speaker"`` and its kin.
 
     **It is transductive** unless recordings are enrolled (setting ``enrol``): the test speaker is standardised by recordings
-    that are to be judged, all of them, before the first is judged. No label is used. The paper's protocol, which learns from the
-    training speakers alone, forbids it.
+    that are to be judged, all of them, before the first is judged. No label is used. The paper's protocol, which learns from
+    the training speakers alone, forbids it.
 
     Attributes
     ----------
