@@ -220,8 +220,8 @@ class RunConfig:
         if self.by_speaker and self.padding == "before" and METHODS[self.model].listens is None:
             raise ConfigError(
                 f"standardise {self.standardise!r} does not go with padding 'before': a zero that is standardised by the"
-                " statistics of a speaker is another number for each speaker, so the padding would tell who speaks. Use padding 'after' or"
-                " 'masked', and for the run that you compare it with too."
+                " statistics of a speaker is another number for each speaker, so the padding would tell who speaks. Use padding"
+                " 'after' or 'masked', and for the run that you compare it with too."
             )
         if self.enrol and not self.by_speaker:
             raise ConfigError(
