@@ -154,11 +154,14 @@ def name_libraries(*libraries):
 
 
 def make_libraries():
-    """Make the folder of `libraries_root`, before a library does it and gives it other rights."""
+    """Make the folder of `libraries_root`, before a library does it and gives it other rights, or cannot."""
     if (folder := libraries_root()) is not None:
         with contextlib.suppress(OSError):  # the library says so itself
             files.make_folder(folder.parent)
             folder.mkdir(mode=0o700, exist_ok=True)
+            startup = folder / "ipython" / "profile_default" / "startup"
+            startup.mkdir(parents=True, exist_ok=True)
+            (startup / "README").touch()  # else IPython copies one, with its rights, which some disks refuse to set
 
 
 def existing(path):

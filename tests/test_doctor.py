@@ -235,6 +235,35 @@ def test_no_room_is_found(monkeypatch, tmp_path):
     assert finding.text == "cannot be written (No space left on device)" and finding.todo == "move"
 
 
+def close(monkeypatch, folder):
+    """Let the system say no to whatever looks at a folder, or below it."""
+    ask = os.stat
+
+    def refused(path, *arguments, **options):
+        if not isinstance(path, int) and Path(os.fsdecode(path)).is_relative_to(folder):
+            raise PermissionError(13, "Permission denied", str(path))
+        return ask(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+
+
+def test_one_place_that_may_not_be_entered_hides_no_other(monkeypatch, tmp_path):
+    for name in ("SERMODULES_DATA", "SERMODULES_RUNS", "SERMODULES_CACHE", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "closed" / name))
+    close(monkeypatch, tmp_path / "closed")
+    findings = {finding.name: finding for finding in place.look()}
+    assert [*findings] == ["runs", "data", "cache", "libraries", "home"]
+    assert findings["data"].text == "SERMODULES_DATA names no folder that you may read" and findings["data"].todo
+
+
+@pytest.mark.parametrize(("name", "stops"), [("synthetic", True), ("emodb", False)])
+def test_a_corpus_that_may_not_be_read_stops_if_the_first_study_needs_it(monkeypatch, tmp_path, name, stops):
+    monkeypatch.setenv("SERMODULES_DATA", str(tmp_path))
+    close(monkeypatch, tmp_path / name)
+    (finding,) = recordings.look()
+    assert finding.stops is stops and finding.todo and str(tmp_path) in finding.private
+
+
 def test_the_synthetic_corpus_is_there_or_can_be_made_or_stops(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(recordings.paths, "data_roots", lambda: [tmp_path / "file" / "data", tmp_path / "data"])

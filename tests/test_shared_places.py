@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import write_tones
+from IPython.core.profiledir import ProfileDir
 
 from sermodules import corpora, files, paths, study
 from sermodules.__main__ import main
@@ -157,6 +158,21 @@ def test_the_folder_of_libraries_is_ones_own(tmp_path, monkeypatch):
 
     monkeypatch.setattr(paths.tempfile, "gettempdir", none)
     assert paths.libraries_root() is None
+
+
+def test_ipython_finds_its_folder_where_no_rights_can_be_set(tmp_path, monkeypatch):
+    """A run with a notebook needs it, also if the cache is on such a disk."""
+
+    def refused(path, *arguments, **options):
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setenv("SERMODULES_CACHE", str(tmp_path))
+    monkeypatch.setattr(os, "chmod", refused)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(PermissionError, match="README"):
+        ProfileDir.create_profile_dir_by_name(str(tmp_path / "other"), "default")
+    paths.make_libraries()
+    ProfileDir.create_profile_dir_by_name(str(paths.libraries_root() / "ipython"), "default")
 
 
 def test_a_link_in_the_folder_for_temporary_files_is_not_followed(tmp_path, monkeypatch):

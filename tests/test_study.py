@@ -11,7 +11,7 @@ import yaml
 from conftest import write_tones
 
 from sermodules import corpora, runs, study
-from sermodules.config import RunConfig
+from sermodules.config import RunConfig, file
 from sermodules.errors import ConfigError, CorpusError, StoreError
 from sermodules.runs import store
 from sermodules.study import driver
@@ -307,6 +307,29 @@ def test_what_can_be_read_in_two_ways_is_refused_with_its_line(tmp_path, old, ne
     with pytest.raises(ConfigError) as caught:
         study.load(path)
     assert words in str(caught.value) and str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed: 1\nseed: 2", "the key 'seed' stands in the lines 2, 3"),
+        ("fold: 010", "line 2: 010 is one number"),
+        ("seed: &a 1\nfold: *a", "an alias"),
+    ],
+)
+def test_so_are_the_settings_of_one_run(tmp_path, text, words):
+    path = tmp_path / "one.yaml"
+    path.write_text(f"corpus: synthetic\n{text}\n")
+    with pytest.raises(ConfigError) as caught:
+        file.read(path)
+    assert words in str(caught.value) and str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["010", "1_0", "0o10", "1:30"])
+def test_so_is_a_setting_that_is_typed(text):
+    """Papermill takes 010 for 10, PyYAML for 8."""
+    with pytest.raises(ConfigError, match=f"parameter 'fold': {text} is one number"):
+        file.read(given=[("fold", text)])
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
 """A file of settings, for one run: YAML, or the ``config.json`` of a run."""
 
-from pathlib import Path
-
 import yaml
 
+from sermodules.config import strict_yaml
 from sermodules.config.run import RunConfig, refuse_empty
 from sermodules.errors import ConfigError
 
@@ -25,7 +24,7 @@ def read(path=None, given=()):
     Raises
     ------
     ConfigError
-        If the file cannot be read, or is something else, or a setting is not allowed.
+        If the file cannot be read, is something else or can be taken in two ways, or a setting is not allowed.
 
     Examples
     --------
@@ -34,19 +33,14 @@ def read(path=None, given=()):
     >>> config.fold, config.merge_excited
     (3, True)
     """
-    settings = _mapping(Path(path)) if path is not None else {}
-    settings |= {name: _value(text) for name, text in given}
+    settings = _mapping(path) if path is not None else {}
+    settings |= {name: _value(name, text) for name, text in given}
     refuse_empty(settings)
     return RunConfig.create(**settings)
 
 
 def _mapping(path):
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the settings {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    content = strict_yaml.read(path, "settings")
     if not isinstance(content, dict) or {"settings", "grid", "folds", "seeds"} & set(content):
         raise ConfigError(
             f"{path} is not the settings of one run: it must be a mapping such as `corpus: emodb`, or a run's config.json. A"
@@ -55,7 +49,9 @@ def _mapping(path):
     return content
 
 
-def _value(text):
+def _value(name, text):
+    if problem := strict_yaml.two_numbers(text):
+        raise ConfigError(f"parameter {name!r}: {problem}")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:

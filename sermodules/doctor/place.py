@@ -64,9 +64,9 @@ def _shared(place):
 def _data():
     """Say where corpora are looked for, and whether one can be made."""
     roots = paths.data_roots()
-    if os.environ.get("SERMODULES_DATA") and not roots[0].is_dir():
+    if os.environ.get("SERMODULES_DATA") and not _is_folder(roots[0]):
         todo = "name the folder that holds the corpora, or unset SERMODULES_DATA"
-        return Finding("data", "SERMODULES_DATA names no folder", todo, private=str(roots[0]))
+        return Finding("data", "SERMODULES_DATA names no folder that you may read", todo, private=str(roots[0]))
     found = [
         writable("data", root, "set SERMODULES_DATA to a folder of yours, to make or get corpora") for root in roots
     ]
@@ -85,6 +85,11 @@ def _libraries():
 
 def _home():
     home = os.path.expanduser("~")  # noqa: PTH111 - there may be none
-    if home == "~" or not Path(home).is_dir():
+    if home == "~" or not _is_folder(home):
         return Finding("home", "there is none, and none is needed")
     return Finding("home", "it is there, and nothing is written to it")
+
+
+def _is_folder(place):
+    """Tell whether there is a folder that this user can see: `Path.is_dir` raises where a folder above may not be entered."""
+    return os.path.isdir(place)  # noqa: PTH112

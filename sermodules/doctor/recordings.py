@@ -1,6 +1,6 @@
 """Which corpora are there, and whether the synthetic one is, or can be made."""
 
-from sermodules import corpora, features, paths
+from sermodules import corpora, features, files, paths
 from sermodules.doctor import place
 from sermodules.doctor.finding import Finding
 from sermodules.errors import SermodulesError
@@ -11,7 +11,11 @@ QUICK = "synthetic"
 
 def look():
     """Return what is to be said of corpora, a list of `Finding`."""
-    rows = {row["name"]: row for row in corpora.status()}
+    try:
+        rows = {row["name"]: row for row in corpora.status()}
+    except PermissionError as error:
+        todo = "set SERMODULES_DATA to a folder that you may read, or have it opened to you"
+        return [Finding("corpora", "a folder of them may not be read", todo, _may_not_be_read(), files.refusal(error))]
     findings = [_quick(rows[QUICK])]
     found = [name for name, row in rows.items() if row["found"] and name != QUICK]
     missing = [name for name, row in rows.items() if not row["found"] and not row["problem"] and name != QUICK]
@@ -25,6 +29,17 @@ def look():
                 )
             )
     return findings
+
+
+def _may_not_be_read():
+    """Tell whether it is the corpus of ``studies/quick.yaml`` that the system refuses."""
+    try:
+        corpora.find(QUICK)
+    except PermissionError:
+        return True
+    except SermodulesError:
+        return False
+    return False
 
 
 def _quick(row):

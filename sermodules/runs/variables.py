@@ -33,9 +33,9 @@ def settings():
     >>> from unittest import mock
     >>> import os
     >>> from sermodules.runs import variables
-    >>> with mock.patch.dict(os.environ, {"TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_dump_graph_prefix=/home/me"}, clear=True):
+    >>> with mock.patch.dict(os.environ, {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true --xla_dump_to=/home/me"}, clear=True):
     ...     variables.settings()
-    {'TF_XLA_FLAGS': '--tf_xla_auto_jit=2'}
+    {'XLA_FLAGS': '--xla_cpu_enable_fast_math=true'}
     """
     found = {name: _plain(name, os.environ.get(name, "")) for name in sorted(USUAL)}
     return {name: value for name, value in found.items() if value and value.lower() not in USUAL[name]}

@@ -1,14 +1,11 @@
 """A study file: a grid of configurations over folds and seeds, read and checked."""
 
-import re
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-import yaml
-
 from sermodules import corpora
-from sermodules.config import RunConfig, refuse_empty
+from sermodules.config import RunConfig, refuse_empty, strict_yaml
 from sermodules.errors import ConfigError, CorpusError
 from sermodules.folds import protocol
 from sermodules.study import registration as registrations
@@ -93,48 +90,10 @@ def load(path, folds=None, seeds=None, out=None, more=None):
 
 def _read(path):
     """Return the mapping that a study file holds."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-            raise ConfigError(f"{path} has an alias (*name): write out what it stands for")  # they multiply without end
-        problems = [*_ambiguous(yaml.compose(text, yaml.SafeLoader))]
-        content = yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigError(f"cannot read the study file {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if problems:
-        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+    content = strict_yaml.read(path, "study file")
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is not a study: it must be a mapping with the keys {', '.join(KEYS)}")
     return content
-
-
-#: What YAML 1.1, which PyYAML reads, takes for another number than YAML 1.2, or for a number where the other sees text: octal
-#: and binary numbers, underscores, and numbers to the base of 60.
-_TWO_NUMBERS = re.compile(
-    r"[-+]?(0[0-9_]+|0o[0-7]+|0b[01_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|[0-9]*_[0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?)"
-)
-
-
-def _ambiguous(node):
-    """Yield what in a YAML document readers may take in two ways: two equal keys, and numbers such as 010."""
-    if isinstance(node, yaml.MappingNode):
-        lines = {}
-        for key, value in node.value:
-            lines.setdefault(repr(key.value) + key.tag, []).append(key)
-            yield from _ambiguous(key)
-            yield from _ambiguous(value)
-        for keys in lines.values():
-            if len(keys) > 1:
-                where = ", ".join(str(key.start_mark.line + 1) for key in keys)
-                yield f"the key {keys[0].value!r} stands in the lines {where}: only one of them would count"
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _ambiguous(value)
-    elif isinstance(node, yaml.ScalarNode) and node.style is None and _TWO_NUMBERS.fullmatch(node.value):
-        line = node.start_mark.line + 1
-        yield f"line {line}: {node.value} is one number in YAML 1.1 and another, or text, in 1.2: write a plain decimal number"
 
 
 def _problems(content, settings, grids, folds, seeds):
