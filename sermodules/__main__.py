@@ -341,7 +341,11 @@ def study_status(file, out, folds, seeds, verify, more):
     plan = grid.load(file, folds, seeds, out, more)
     table = progress.status(plan, out)
     click.echo(tabulate(table, headers="keys", showindex=False))
-    click.echo(f"{table['done'].sum()} of {table['runs'].sum()} runs are done")
+    if plan.unread:
+        click.echo(f"{table['done'].sum()} runs are done. How many there should be, nobody can tell:")
+        click.echo("\n".join(plan.unread))
+    else:
+        click.echo(f"{table['done'].sum()} of {table['runs'].sum()} runs are done")
     if state := progress.running(out):
         left = "" if state["left_s"] is None else f", {progress.clock(state['left_s'])} left"
         click.echo(f"study {state['study']} is running: {state['done']} done, {state['failed']} failed{left}")

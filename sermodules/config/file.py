@@ -46,13 +46,18 @@ def _mapping(path):
     except OSError as error:
         raise ConfigError(f"cannot read the settings {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+        raise ConfigError(f"{path} is not valid YAML: {fault(error)}") from error
     if not isinstance(content, dict) or {"settings", "grid", "folds", "seeds"} & set(content):
         raise ConfigError(
             f"{path} is not the settings of one run: it must be a mapping such as `corpus: emodb`, or a run's config.json. A"
             " study file is for `sermodules study run`."
         )
     return content
+
+
+def fault(error):
+    """Return what a reader of YAML says, without the name that it gives to a text."""
+    return str(error).replace('in "<unicode string>", ', "in ")
 
 
 def _value(text):
