@@ -194,7 +194,7 @@ def test_a_study_whose_corpus_cannot_be_read_never_looks_finished(half_done, tmp
     assert code == 1 and str(table) in told and not (tmp_path / "published").exists()
 
 
-@pytest.mark.parametrize("division", [{}, {"groups": 3}])
+@pytest.mark.parametrize("division", [{}, {"validation": "next"}])
 def test_a_fold_that_does_not_exist_is_refused_before_a_worker_starts(tmp_path, tones, monkeypatch, division):
     monkeypatch.setattr(driver, "_crew", lambda *arguments: pytest.fail("a worker was started"))
     settings = {"corpus": tones, "preset": "smoke", "model": "majority"} | division
