@@ -256,7 +256,7 @@ def test_columns(folder):
     path = write(folder, [], header=("utterance", "path", "sex", "emotion"))
     assert problems(path) == [
         "line 1: missing columns: speaker. The columns here are: utterance, path, sex, emotion. "
-        "(speaker may also be called speakerid, spk, spkid, spkr, actor)"
+        "(speaker may also be called speakerid, spk, spkid, spkr, actor, actorid, subject, subjectid)"
     ]
     path = write(folder, [[*row("a"), "b"]], header=(*HEADER, "utterance"))
     assert problems(path) == [

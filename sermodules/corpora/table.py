@@ -261,7 +261,7 @@ def _other_sign(header, found, sign):
 
 def _miscounted(row, header, sign):
     """Say of a row that it has another number of cells than the header, and why that may be."""
-    text = f"{len(row)} cell{'s' * (len(row) != 1)}, but there are {len(header)} columns"
+    text = f"{'1 cell' if len(row) == 1 else f'{len(row)} cells'}, but there are {len(header)} columns"
     if sign is None:
         return text
     here, others = columns.DELIMITERS[sign], [other for other in columns.DELIMITERS if other not in (sign, " ")]
