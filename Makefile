@@ -79,6 +79,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "c.IPKernelApp.log_level = 'ERROR'  # not at every start a warning that a local kernel is not encrypted" \
 	  > .venv/etc/ipython/ipython_kernel_config.py
 	@touch $(READY)
+	@echo "Ready. In each new terminal: . .venv/bin/activate"
 
 study: $(READY)
 	$(BIN)/python -m sermodules corpora make synthetic

@@ -5,6 +5,8 @@ import json
 import os
 import shlex
 import sys
+import warnings
+from functools import partial
 from pathlib import Path
 
 import click
@@ -33,6 +35,14 @@ def _begin(text):
     click.echo(f"{text} ...", err=True)
 
 
+def _warn(usual, message, category, *rest):
+    """Say what the package warns of without the line of code that warns; of others' warnings that line is needed."""
+    if category is UserWarning:
+        click.echo(f"Warning: {message}", err=True)
+    else:
+        usual(message, category, *rest)
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sermodules")
 def main():
@@ -41,6 +51,7 @@ def main():
     If something does not work: sermodules doctor.
     """
     os.environ["MPLBACKEND"] = "agg"  # figures go into files, whatever this shell says
+    warnings.showwarning = partial(_warn, warnings.showwarning)
 
 
 _skip_unusable = click.option(
@@ -344,7 +355,11 @@ def study_status(file, out, folds, seeds, verify, more):
     plan = grid.load(file, folds, seeds, out, more)
     table = progress.status(plan, out)
     click.echo(tabulate(table, headers="keys", showindex=False))
-    click.echo(f"{table['done'].sum()} of {table['runs'].sum()} runs are done")
+    if plan.unread:
+        click.echo(f"{table['done'].sum()} runs are done. How many there should be, nobody can tell:")
+        click.echo("\n".join(plan.unread))
+    else:
+        click.echo(f"{table['done'].sum()} of {table['runs'].sum()} runs are done")
     if state := progress.running(out):
         left = "" if state["left_s"] is None else f", {progress.clock(state['left_s'])} left"
         click.echo(f"study {state['study']} is running: {state['done']} done, {state['failed']} failed{left}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from conftest import write_tones
 
 from sermodules.__main__ import main
 
@@ -85,3 +86,11 @@ def test_seeds_can_be_given_in_two_ways(given, tmp_path):
     (tmp_path / "seeds.yaml").write_text(study, encoding="utf-8")
     status = CliRunner().invoke(main, ["study", "status", str(tmp_path / "seeds.yaml"), "--out", str(tmp_path), *given])
     assert "0 of 2 runs are done" in status.output
+
+
+def test_a_warning_is_shown_without_the_line_of_code_that_warns(tmp_path):
+    path = write_tones(tmp_path)
+    path.write_text(path.read_text().replace("A1_sad_1,A1_sad_1.wav,A1", "A1_sad_1,A1_sad_1.wav,Alone"))
+    told = CliRunner().invoke(main, ["corpora", "check", str(path)]).output
+    assert "Warning: " in told and "have one utterance" in told
+    assert "UserWarning" not in told and ".py:" not in told

@@ -1,5 +1,6 @@
 """A kept model and what it says: the run's own predictions of the test speaker, to the last digit."""
 
+import dataclasses
 import importlib.util
 import io
 import json
@@ -16,10 +17,11 @@ import yaml
 from click.testing import CliRunner
 
 import sermodules
-from sermodules import inference, runs, study
+from sermodules import corpora, inference, runs, study
 from sermodules.__main__ import main
 from sermodules.config import RunConfig
 from sermodules.errors import AudioError, ConfigError, CorpusError, StoreError
+from sermodules.folds import protocol
 from sermodules.inference import doubts, recordings
 from sermodules.runs import store
 
@@ -316,12 +318,20 @@ def test_the_commands_run_train_and_predict(tones, speech, tmp_path):
     assert sermodules.load(model).config.fold == 3
     told = CliRunner().invoke(main, ["predict", str(model), str(speech), "--segments"])
     assert told.exit_code == 0 and told.stdout.count("A1_sad_1") == 2 and "nobody is left to test it" in told.stderr
-    assert "the language of table:utterances.csv only" in told.stderr
+    assert "the language of the recordings of utterances.csv only" in told.stderr
     told = CliRunner().invoke(main, ["predict", str(speech), str(speech)])
     assert told.exit_code == 1 and "no folder of a kept model" in told.stderr
     (tmp_path / "study.yaml").write_text("settings: {}\n")
     told = CliRunner().invoke(main, ["run", str(tmp_path / "study.yaml")])
     assert told.exit_code == 1 and "not the settings of one run" in told.stderr
+
+
+def test_a_line_for_excel_is_read_and_lines_keep_their_numbers(tmp_path):
+    (tmp_path / "some.csv").write_bytes(b"sep=;\r\npath;start\r\na.wav;soon\r\n")
+    with pytest.raises(CorpusError, match="line 3: start is 'soon'"):
+        recordings.collect(tmp_path / "some.csv")
+    (tmp_path / "some.csv").write_bytes(b"sep=;\r\npath;start\r\na.wav;1,5\r\n".replace(b"1,5", b"1.5"))
+    assert recordings.collect(tmp_path / "some.csv")["start"].tolist() == [1.5]
 
 
 # --- doubts and complaints
@@ -340,6 +350,22 @@ def test_what_the_model_cannot_know_is_said(kept, speech, tmp_path):
     assert [line.rpartition(": ")[2].partition(" (")[0] for line in lines[:2]] == ["phone", "loud"]
     assert "nearly silent" in lines[2] and "quiet" in lines[2]
     assert "10 times as long" in lines[3] and "long (45 s)" in lines[3]
+
+
+def test_of_a_recording_that_was_learned_from_the_answer_shows_nothing(kept, tones, speech, tmp_path):
+    model, table = sermodules.load(kept("majority")), corpora.load(tones)
+    fold = protocol.fold(table, model.config.fold, **model.config.division)
+    learned = table[table["speaker"].isin(fold.train)]["path"].iloc[0]
+    signal, rate = soundfile.read(learned)
+    soundfile.write(tmp_path / "renamed.flac", signal, rate)
+    others = table[table["speaker"].isin([*fold.test, *fold.validation])]["path"]
+    assert not model.ask([*others]).doubts
+    (told,) = model.ask([str(tmp_path / "renamed.flac"), *others.iloc[:2]]).doubts
+    assert (
+        told == "1 of 3 recordings is among those that the model learned from, where an answer shows nothing: renamed"
+    )
+    before = dataclasses.replace(model, facts={name: fact for name, fact in model.facts.items() if name != "learned"})
+    assert not before.ask(learned).doubts  # a model that was kept before it was noted
 
 
 def test_unreadable_files_are_named_and_the_others_predicted(kept, speech, tmp_path):

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from sermodules import corpora
 from sermodules.__main__ import main
-from sermodules.corpora import columns, databases, places
+from sermodules.corpora import columns, databases, overview, places
 from sermodules.errors import CorpusError
 
 PEOPLE = {"ann": "female", "bea": "female", "cy": "male", "dan": "male"}
@@ -239,3 +239,39 @@ def test_the_check_says_what_it_sees(folder):
         "4 folds",
     ):
         assert text in done.output, text
+
+
+# --- doubts
+
+
+def doubts(speakers, emotions):
+    """Return what is doubtful of utterances of these speakers and emotions."""
+    return overview.doubts(
+        pd.DataFrame({"speaker": speakers, "emotion": emotions, "gender": "female", "duration": 1.0})
+    )
+
+
+def test_a_class_of_one_speaker_is_named_with_its_lines_and_a_way_on(folder):
+    lines = [f"wav/{who}_{label}_{take}.wav,{who},{label}" for who, label, take in rows()]
+    path = folder / "alone.csv"
+    path.write_text("\n".join(["file,speaker,emotion", *lines]).replace("cy,sad", "cy,glad"))
+    (told,) = [line for line in overview.doubts(corpora.load(f"table:{path}")) if line.startswith("only one")]
+    assert told == (
+        "only one speaker has the class glad: cy (lines 12, 13). Nobody else can teach it. A slip in a label? Or leave it"
+        ' out: classes: "angry,sad"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "near"),
+    [
+        ("anna", "ana", True), ("johan", "johann", True), ("meyer", "meier", True), ("maria", "amria", True),
+        ("anna", "hanna", True), ("anna", "anne", False), ("spk_a", "spk_b", False), ("p01", "p001", False),
+        ("a", "aa", False), ("anna", "otto", False), ("anna", "nanan", False),
+    ],
+)  # fmt: skip
+def test_names_that_differ_by_a_letter_are_doubtful(one, other, near):
+    held = doubts([one, other] * 2, ["angry", "angry", "sad", "sad"])
+    assert any(line.startswith("speakers whose names differ") for line in held) == near
+    held = doubts(["x", "x", "y", "y"], [one, other] * 2)
+    assert any(line.startswith("classes whose names differ") for line in held) == near

@@ -249,6 +249,14 @@ def test_a_complete_study_says_so(tmp_path):
     assert "incomplete" not in text and "issing" not in text
 
 
+def test_scores_of_a_trial_are_said_to_mean_nothing(tmp_path):
+    for settings, trial in (({}, True), ({"preset": "teaching"}, False), ({"epochs": 20}, False)):
+        _, results = grid(OTHERS, models=["model1", "majority"][: 1 + (not settings)], **settings)
+        assert ("Scores of preset `smoke` mean nothing" in report.write(results, tmp_path, "mine")) == trial
+    _, results = grid(OTHERS, models=["majority"])  # no preset makes anything of chance
+    assert "mean nothing" not in report.write(results, tmp_path, "mine")
+
+
 def test_unstable_trainings_are_named(tmp_path):
     _, runs = grid(OTHERS)
     assert "Unstable" not in report.write(runs, tmp_path, "calm")

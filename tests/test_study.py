@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from conftest import write_tones
 
 from sermodules import corpora, runs, study
+from sermodules.__main__ import main
 from sermodules.config import RunConfig, file
-from sermodules.errors import ConfigError, CorpusError, StoreError
+from sermodules.errors import ConfigError, CorpusError, ProtocolError, StoreError
 from sermodules.runs import store
 from sermodules.study import driver
 
@@ -57,6 +59,10 @@ def test_list_of_grids(tmp_path, tones):
         ({"grid": {"model": ["model9"]}}, ["'model'", "'model9'"]),
         ({"settings": {"modell": "model1"}}, ["'modell'", "did you mean"]),
         ({"settings": {"fold": 1}}, ["'fold'", "'folds'"]),
+        ({"settings": {"keep_model": True}}, ["'keep_model' is a key of the study", "a line of its own"]),
+        ({"grid": {"seeds": [1, 2]}}, ["'seeds' is a key of the study"]),
+        ({"preset": "smoke"}, ["unknown key 'preset'", "stands under 'settings'"]),
+        ({"seed": 1}, ["unknown key 'seed'", "Use the key 'seeds'"]),
         ({"grid": [{"width": [1]}, 2]}, ["'grid'", "lists"]),
         ({"grid": {"threads": [1, 2]}}, ["'threads'", "'settings'"]),
         ({"settings": {"gender": None}}, ["'gender' is empty", "none"]),
@@ -76,10 +82,21 @@ def test_wrong_study_files_are_refused(tmp_path, content, words):
     assert str(path) in str(caught.value) and all(word in str(caught.value) for word in words)
 
 
+@pytest.mark.parametrize(
+    "settings", ["{corpus: emodb, classes: a=b+c,angry,sad, gender: none}", "{gender: none, classes: a=b+c,angry,sad}"]
+)
+def test_what_a_comma_cuts_within_braces_is_shown_in_quotation_marks(tmp_path, settings):
+    (tmp_path / "s.yaml").write_text(f"name: s\nsettings: {settings}\nfolds: [1]\nseeds: [1]\n")
+    with pytest.raises(ConfigError, match=r"no parameter 'angry'.* classes: \"a=b\+c,angry,sad\"$"):
+        study.load(tmp_path / "s.yaml")
+
+
 @pytest.mark.parametrize("text", ["", "- 1", "a: [", "!!python/object/apply:os.system ['true']", "\0"])
 def test_files_that_are_no_study(tmp_path, text):
     (tmp_path / "s.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"s\.yaml"):
+        study.load(tmp_path / "s.yaml")
+    with pytest.raises(ConfigError, match=r"^(?!.*unicode string)"):
         study.load(tmp_path / "s.yaml")
     with pytest.raises(ConfigError, match=r"cannot read.*none\.yaml"):
         study.load(tmp_path / "none.yaml")
@@ -128,6 +145,69 @@ def test_all_folds_need_the_corpus(tmp_path):
     path = write(tmp_path, name="s", settings={"corpus": f"table:{tmp_path}/none.csv"}, seeds=[1])
     with pytest.raises(CorpusError, match=r"none\.csv"):
         study.load(path)
+
+
+@pytest.fixture
+def half_done(tmp_path):
+    """Return the file of a study of four speakers of whom two are done, its folder of runs, and its table."""
+    table = write_tones(tmp_path / "tones")
+    settings = {"corpus": f"table:{table}", "preset": "smoke", "model": "majority"}
+    path = write(tmp_path, name="s", settings=settings, folds="all", seeds=[1])
+    for config in study.load(path, folds=[1, 2]).configs:
+        runs.run(config, tmp_path / "runs", verbose=False)
+    return path, tmp_path / "runs", table
+
+
+def lose(table):
+    table.unlink()
+
+
+def break_a_row(table):
+    table.write_text(table.read_text() + "more\n")
+
+
+def lose_a_recording(table):
+    next(table.parent.glob("*.wav")).unlink()
+
+
+def ask(*arguments):
+    told = CliRunner().invoke(main, ["study", *map(str, arguments)])
+    return told.exit_code, told.output
+
+
+@pytest.mark.parametrize("spoil", [lose, break_a_row, lose_a_recording])
+def test_a_study_whose_corpus_cannot_be_read_never_looks_finished(half_done, tmp_path, spoil):
+    path, out, table = half_done
+    where = ("--out", out)
+    assert "2 of 4 runs are done" in ask("status", path, *where)[1]
+    spoil(table)
+    code, told = ask("status", path, *where)
+    assert code == 0 and "2 runs are done. How many there should be, nobody can tell:" in told and str(table) in told
+    assert "2 of 2" not in told and "runs" not in study.status(study.load(path, out=out), out)
+    code, told = ask("report", path, *where, "--plain")
+    assert code == 0 and "**Nobody can tell whether the study is complete**" in told and str(table) in told
+    assert "\n2 runs: " in told and "2 of 2" not in told
+    for command in ("status", "report"):
+        code, told = ask(command, path, "--out", tmp_path / "empty")
+        assert code == 1 and str(table) in told and "0 of 0" not in told
+    code, told = ask("publish", path, *where, "--to", tmp_path / "published")
+    assert code == 1 and str(table) in told and not (tmp_path / "published").exists()
+
+
+@pytest.mark.parametrize("division", [{}, {"validation": "next"}])
+def test_a_fold_that_does_not_exist_is_refused_before_a_worker_starts(tmp_path, tones, monkeypatch, division):
+    monkeypatch.setattr(driver, "_crew", lambda *arguments: pytest.fail("a worker was started"))
+    settings = {"corpus": tones, "preset": "smoke", "model": "majority"} | division
+    plan = study.load(write(tmp_path, name="s", settings=settings, folds=[1, 6], seeds=[1]))
+    with pytest.raises(ProtocolError, match=r"fold 6 does not exist: .* so "):
+        study.run(plan, tmp_path / "runs", tell=lambda line: None)
+
+
+def test_status_counts_a_run_as_the_study_does(half_done):
+    path, out, _ = half_done
+    path.write_text(path.read_text() + "keep_model: true\n")
+    plan = study.load(path, out=out)
+    assert study.status(plan, out)["done"].tolist() == [0] and len(study.results(plan, out)) == 2
 
 
 def sermodules(*arguments, **kwargs):

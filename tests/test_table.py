@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sermodules import corpora
+from sermodules.corpora import columns
 from sermodules.corpora import table as own
 from sermodules.corpora.cells import same_name
 from sermodules.errors import ConfigError, CorpusError
@@ -52,7 +53,7 @@ def problems(path):
         own.load(path)
     message = str(caught.value)
     assert str(path) in message.splitlines()[0]
-    return [line.strip() for line in message.splitlines()[1:]]
+    return [line.strip() for line in message.splitlines()[1:] if line.startswith("  ")]
 
 
 def test_a_plain_table(folder):
@@ -148,6 +149,87 @@ def test_all_problems_at_once_with_their_lines(folder):
     ]
 
 
+def test_a_folder_that_is_not_there_is_said_once(folder):
+    rows = [row(name, path=f"{where}/{name}.wav") for where in ("wav", "lost/deeper", "gone") for name in "abcd"]
+    rows = [row(f"u{number}", path=cells[HEADER.index("path")]) for number, cells in enumerate(rows)]
+    path = write(folder, rows)
+    told = problems(path)
+    assert len(told) == 2
+    assert told[0].startswith(
+        f"line 6: there is no audio file {folder}/lost/deeper/a.wav: there is no folder {folder}/lost, "
+    )
+    assert "and so it is with 3 more lines. A relative path counts from" in told[0] and told[1].startswith("line 10: ")
+
+
+def test_of_many_problems_the_first_are_shown(folder):
+    path = write(folder, [row(f"u{number}", path=f"wav/none{number}.wav") for number in range(50)])
+    told = problems(path)
+    assert len(told) == 21 and told[-1] == "and 30 more"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("path;speaker;emotion\nwav/a.wav;01,angry\nwav/b.wav;02;sad\n", "line 2: 2 cells, but there are 3 columns: cells are "
+         "separated by semicolons here, and this line has commas"),
+        ("path;speaker;emotion\nwav/a.wav,01,angry\nwav/b.wav;02;sad\n", "line 2: 1 cell, but"),
+        ("path,speaker,emotion\nwav/a.wav,01,angry,very\nwav/b.wav,02,sad\n", "line 2: 4 cells, .* in quotation marks"),
+        ("path,speaker,emotion\nwav/a.wav;01;angry\nwav/b.wav;02;sad\n", "line 1: its cells are separated by commas, and those "
+         "of the other lines by semicolons"),
+    ],
+)  # fmt: skip
+def test_signs_that_are_mixed_are_named(folder, text, words):
+    (folder / "mixed.csv").write_text(text)
+    with pytest.raises(CorpusError, match=words):
+        own.load(folder / "mixed.csv")
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "sep=,"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_for_excel_is_read_and_lines_keep_their_numbers(folder, first, end):
+    sign = first.strip('"')[-1]
+    lines = [
+        first,
+        "path;participant;emotion",
+        "wav/a.wav;01;angry",
+        "wav/b.wav;02;sad",
+        "wav/c.wav;02;sad",
+        "wav/d.wav;01;",
+    ]
+    (folder / "excel.csv").write_bytes(end.join(lines).replace(";", sign).encode("utf-8-sig"))
+    assert problems(folder / "excel.csv") == ["line 6: emotion is empty"]
+    (folder / "excel.csv").write_bytes(end.join(lines[:-1]).replace(";", sign).encode("utf-8-sig"))
+    assert own.load(folder / "excel.csv")["speaker"].tolist() == ["01", "02", "02"]
+
+
+def test_a_participant_is_a_speaker_only_where_no_column_is_more_plainly_one(folder):
+    taken = columns.chosen(["participant", "file", "actor", "emotion"])[0]
+    assert taken["speaker"] == 2 and columns.chosen(["Participant ID", "file", "emotion"])[0]["speaker"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("{0}/utterance.csv", "There is utterances.csv in {0}: did you mean it"),
+        ("{0}/../{1}/utterance.csv", "not there. It was looked for in:\n  {0}/utterance.csv\n"),
+        ("{0}", "{0} is a folder; name the table in it: there is utterances.csv"),
+        ("{0}/none/utterances.csv", "There is no folder {0}/none"),
+    ],
+)
+@pytest.mark.parametrize("start", ["table:", ""])
+def test_a_slip_in_the_path_of_a_table_is_told_what_lies_nearby(folder, name, words, start):
+    write(folder, [row("a"), row("b")])
+    with pytest.raises(CorpusError) as caught:
+        corpora.load(start + name.format(folder, folder.name))
+    assert words.format(folder) in str(caught.value)
+
+
+def test_a_table_that_is_named_without_the_word_is_told_it(folder):
+    path = write(folder, [row("a"), row("b")])
+    with pytest.raises(ConfigError, match=f"a table of your own is named table:{path}"):
+        corpora.load(str(path))
+
+
 def test_lines_are_the_file_s_lines(folder):
     text = (
         "\ufeffutterance,path,speaker,session,gender,emotion,note\n"
@@ -174,7 +256,7 @@ def test_columns(folder):
     path = write(folder, [], header=("utterance", "path", "sex", "emotion"))
     assert problems(path) == [
         "line 1: missing columns: speaker. The columns here are: utterance, path, sex, emotion. "
-        "(speaker may also be called speakerid, spk, spkid, spkr, actor)"
+        "(speaker may also be called speakerid, spk, spkid, spkr, actor, actorid, subject, subjectid)"
     ]
     path = write(folder, [[*row("a"), "b"]], header=(*HEADER, "utterance"))
     assert problems(path) == [

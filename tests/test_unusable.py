@@ -13,7 +13,7 @@ from sermodules import corpora, features, runs, study
 from sermodules.__main__ import main
 from sermodules.config import RunConfig
 from sermodules.corpora import unusable
-from sermodules.errors import AudioError, StoreError
+from sermodules.errors import AudioError, CorpusError, StoreError
 from sermodules.evidence import report
 from sermodules.runs import store
 
@@ -58,6 +58,27 @@ def test_skip_leaves_them_out_and_says_which(damaged):
     assert len(table) == 29 and not {*BAD} & {*table["utterance"]} and sorted(table.attrs["unusable"]) == sorted(BAD)
     unusable.check(table)
     assert corpora.digest(table) != corpora.digest(corpora.load(f"table:{path}"))
+
+
+def test_a_file_that_is_not_there_is_skipped_too_and_the_message_says_how(damaged):
+    _, path, _ = damaged
+    (path.parent / "B1_sad_1.wav").unlink()
+    with pytest.raises(CorpusError, match=r"there is no audio file .*B1_sad_1\.wav(.|\n)*--skip-unusable"):
+        corpora.load(f"table:{path}")
+    with pytest.warns(
+        UserWarning, match=r"4 of 32 recordings cannot be used and are left out(.|\n)*B1_sad_1\.wav: not found"
+    ):
+        table = corpora.load(f"table:{path}", unusable="skip")
+    assert sorted(table.attrs["unusable"]) == sorted([*BAD, "B1_sad_1"]) and len(table) == 28
+
+
+def test_where_no_file_is_there_at_all_nothing_is_skipped(damaged):
+    _, path, _ = damaged
+    elsewhere = path.parent.parent / "elsewhere"
+    elsewhere.mkdir()
+    path = path.rename(elsewhere / path.name)
+    with pytest.raises(CorpusError, match="there is no audio file"):
+        corpora.load(f"table:{path}", unusable="skip")
 
 
 def test_what_is_whole_loses_nothing(tones):

@@ -27,6 +27,12 @@ _CONTROLS = {
 }
 _CONTROLS["shuffled"] = "Keep that of gender 'embedding', which is told the truth."
 
+#: Said of ``keep_model`` among the settings.
+_KEEP = (
+    "keep_model is no setting of a run: in a study file it has a line of its own, beside 'seeds' and not under 'settings';"
+    " `sermodules run` has the option --keep-model, and `sermodules train` always keeps the model"
+)
+
 
 def _choice(*allowed, doc, added=False, **kwargs):
     return field(metadata={"choices": allowed, "doc": doc, "added": added}, **kwargs)
@@ -276,7 +282,9 @@ class RunConfig:
         known = {f.name: f for f in dataclasses.fields(cls)}
         given = {key: value for key, value in settings.items() if value is not None}
         problems = [
-            f"unknown parameter {key!r}{_suggest(key, known)}: the parameters are {', '.join(sorted(known))}"
+            _KEEP
+            if key == "keep_model"
+            else f"unknown parameter {key!r}{_suggest(key, known)}: the parameters are {', '.join(sorted(known))}"
             for key in sorted(set(given) - set(known), key=str)
         ]
         for key in sorted(set(given) & set(known)):
@@ -476,15 +484,30 @@ def _added(model):
 
 
 def refuse_empty(settings):
-    """Raise a `ConfigError` if a setting is None: whoever wrote "None" may have meant the value "none"."""
-    empty = sorted(name for name, value in settings.items() if value is None)
-    if empty:
-        raise ConfigError(
-            "\n".join(
-                f"parameter {name!r} is empty (None): leave it out, or write none for the value 'none'"
-                for name in empty
-            )
-        )
+    """Raise a `ConfigError` if a setting is None: whoever wrote "None" may have meant the value "none".
+
+    Within the braces of YAML a comma ends a value, so that ``{classes: angry,sad}`` has an empty setting ``sad``.
+    """
+    known = {f.name for f in dataclasses.fields(RunConfig)}
+    cut, empty, before = {}, [], None  # `before`: the setting behind whose value a name may be the rest of it
+    for name, value in settings.items():
+        if value is not None:
+            before = name
+        elif name not in known and before is not None:
+            cut.setdefault(before, [str(settings[before])]).append(str(name))
+        else:
+            empty.append(name)
+    problems = [
+        f"parameter {name!r} is empty (None): leave it out, or write none for the value 'none'"
+        for name in sorted(empty)
+    ]
+    problems += [
+        f"there is no parameter {parts[1]!r}. Within braces a comma ends a value: with quotation marks it is"
+        f' {name}: "{",".join(parts)}"'
+        for name, parts in cut.items()
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def _suggest(key, known):

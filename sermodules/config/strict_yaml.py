@@ -38,7 +38,8 @@ def read(path, what):
     except OSError as error:
         raise ConfigError(f"cannot read the {what} {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+        said = str(error).replace('in "<unicode string>", ', "in ")  # the name that the reader gives to a text
+        raise ConfigError(f"{path} is not valid YAML: {said}") from error
     if problems:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
     return content

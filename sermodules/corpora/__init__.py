@@ -23,7 +23,7 @@ from sermodules.corpora import audio, choice, cremad, emodb, hearing, iemocap, r
 from sermodules.corpora import unusable as unusable_recordings
 from sermodules.corpora.databases import is_database
 from sermodules.corpora.duplicates import settle
-from sermodules.corpora.places import is_file, unix
+from sermodules.corpora.places import TABLES, beside, is_file, unix
 from sermodules.corpora.table import load as load_table
 from sermodules.errors import AudioError, ConfigError, CorpusError
 
@@ -219,7 +219,8 @@ def load(
     place = make(name) if to_make else find(name, root)
     given = {option: options[option] for option in corpus.options}
     if name.startswith(TABLE):  # it knows the lines of its file, so it looks for equal recordings itself
-        table = validate(corpus.load(place, **given, emotions=emotions, classes=classes, duplicates=duplicates), name)
+        settings = {"emotions": emotions, "classes": classes, "duplicates": duplicates, "unusable": unusable}
+        table = validate(corpus.load(place, **given, **settings), name)
     else:
         table = corpus.load(place, **given, emotions=emotions if classes == AS_EMOTIONS else "all")
         if classes != AS_EMOTIONS:
@@ -416,7 +417,9 @@ def find(name, root=None):
     advice = corpus.get
     if corpus.make is not None and root is not None:
         advice += " Leave out `root` for that."
-    listed = "\n  ".join(map(str, places))
+    if name.startswith(TABLE):
+        advice = next((f"{text[0].upper()}{text[1:]}." for place in places if (text := beside(place))), advice)
+    listed = "\n  ".join(map(os.path.normpath, places))
     raise CorpusError(f"the corpus {name} is not there. It was looked for in:\n  {listed}\n{advice}")
 
 
@@ -596,6 +599,9 @@ def _corpus(name):
             load=load_table,
             options=_IEMOCAP_OPTIONS,  # it refuses them in its own words
         )
+    if "/" in name or "\\" in name or Path(name).suffix.lower() in TABLES:
+        find(f"{TABLE}{name}")  # it says what lies nearby if there is no such file
+        raise ConfigError(f"{name!r} is no corpus: a table of your own is named {TABLE}{name}")
     close = difflib.get_close_matches(name.lower(), CORPORA, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise ConfigError(

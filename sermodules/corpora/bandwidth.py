@@ -103,6 +103,8 @@ def describe(table, widths):
     >>> table = pd.DataFrame({"utterance": ["a", "b"], "speaker": ["A", "B"], "emotion": ["sad", "angry"]})
     >>> bandwidth.describe(table, np.array([8000, 7800]))
     ['the recordings reach from 7.8 to 8.0 kHz (median 7.9)']
+    >>> bandwidth.describe(table, np.array([8000, 8000]))
+    ['all recordings reach up to 8.0 kHz']
     >>> for line in bandwidth.describe(table, np.array([8000, 3900])):
     ...     print(line)
     the recordings reach from 3.9 to 8.0 kHz (median 6.0)
@@ -111,7 +113,10 @@ def describe(table, widths):
       b: 3.9 kHz
     """
     khz = np.asarray(widths) / 1000
-    lines = [f"the recordings reach from {khz.min():.1f} to {khz.max():.1f} kHz (median {np.median(khz):.1f})"]
+    low, high = f"{khz.min():.1f}", f"{khz.max():.1f}"
+    lines = [f"the recordings reach from {low} to {high} kHz (median {np.median(khz):.1f})"]
+    if low == high:
+        lines = [f"all recordings reach up to {high} kHz"]
     narrow = khz < khz.max() / APART
     if narrow.any():
         lines += [

@@ -19,6 +19,8 @@ NAMES = {
     "part": ("part",),
     "fold": ("fold",),
 }  # fmt: skip
+#: The same, where a table has none of these: a participant may also be one who listened.
+OTHERWISE = {"speaker": ("participant", "participantid", "proband", "probandid", "vp", "talker", "talkerid")}
 #: What stands between two cells, and how it is called.
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "blanks"}
 #: Columns of MELD, whose ``Utterance`` is what was said, whose files are called by two numbers, and whose times are those of an
@@ -65,8 +67,34 @@ def delimiter(text):
             return 0
         return sum(plain(cell) in every for cell in cells)
 
-    every = {name for names in NAMES.values() for name in names}
+    every = {name for names in (*NAMES.values(), *OTHERWISE.values()) for name in names}
     return max(DELIMITERS, key=known)  # the first one of equals
+
+
+def without_sign(text):
+    r"""Take the line out of a table that names the sign between cells, as Excel reads it: ``sep=;``.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    text : str
+        That line is empty, so that the others keep their numbers.
+    sign : str or None
+        None if there is no such line, or it names another sign than those of `DELIMITERS`.
+
+    Examples
+    --------
+    >>> from sermodules.corpora import columns
+    >>> columns.without_sign("sep=;\nfile;speaker;emotion\n")
+    ('\nfile;speaker;emotion\n', ';')
+    """
+    found = re.match(r'"?sep=(.)"?(?=\r?\n)', text, re.IGNORECASE)
+    if not found:
+        return text, None
+    return text[found.end() :], found[1] if found[1] in DELIMITERS else None
 
 
 def chosen(header):
@@ -96,6 +124,7 @@ def chosen(header):
         exact = [place for place, cell in enumerate(header) if cell.strip() == name]
         own = exact or [place for place, cell in enumerate(simple) if cell == name]
         places = own or [place for place, cell in enumerate(simple) if cell in others]
+        places = places or [place for place, cell in enumerate(simple) if cell in OTHERWISE.get(name, ())]
         if is_meld(header) and name in ("utterance", "start", "end"):
             continue
         if len(places) > 1:

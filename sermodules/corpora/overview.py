@@ -1,6 +1,7 @@
 """What a corpus holds, in words, before anything is trained: columns, hours, rates, and what may be doubted."""
 
 from collections import Counter
+from itertools import combinations
 
 from sermodules.corpora import audio
 
@@ -75,6 +76,7 @@ def doubts(table):
     >>> for line in overview.doubts(table.assign(duration=1.0)):
     ...     print(line)
     classes with fewer than 10 utterances: sad (3), calm (1)
+    only one speaker has the class calm: b. Nobody else can teach it. A slip in a label? Or leave it out
     speakers without a class: b (calm)
     all speakers are female: a setting of `gender` can tell nothing
     """
@@ -82,6 +84,10 @@ def doubts(table):
     classes = table["emotion"].value_counts()
     if few := [f"{name} ({count})" for name, count in classes.items() if count < FEW]:
         lines.append(f"classes with fewer than {FEW} utterances: {', '.join(few)}")
+    lines += _alone(table, list(classes.index))
+    for what, names in (("speakers", table["speaker"].unique()), ("classes", classes.index)):
+        if near := [f"{one} and {other}" for one, other in combinations(sorted(names), 2) if _near(one, other)]:
+            lines.append(f"{what} whose names differ by a letter: {_shown(near)}. Are these the same?")
     held = table.groupby("speaker")["emotion"].agg(set)
     if lacking := [
         f"{who} ({', '.join(sorted({*classes.index} - mine))})"
@@ -104,6 +110,36 @@ def doubts(table):
         if found:
             lines.append(f"{found} utterances are {what}")
     return lines
+
+
+def _alone(table, classes):
+    """Name the classes that one speaker has, with the lines of a user's own table."""
+    at = table.attrs["source"].lines if "source" in table.attrs else {}
+    people = table.groupby("emotion")["speaker"].agg(lambda speakers: sorted({*speakers}))
+    alone = {name: who[0] for name, who in people.items() if len(who) == 1}
+    rest = [name for name in classes if name not in alone]
+    way = f': classes: "{",".join(rest)}"' if len(rest) > 1 else ""
+    ask = f"Nobody else can teach it. A slip in a label? Or leave it out{way}"
+    for name, who in alone.items():
+        found = (
+            sorted(at[each] for each in table.loc[table["emotion"] == name, "utterance"] if each in at) if at else []
+        )
+        where = f" (line{'s' * (len(found) > 1)} {_shown([*map(str, found)], 5)})" if found else ""
+        yield f"only one speaker has the class {name}: {who}{where}. {ask}"
+
+
+def _near(one, other):
+    """Tell whether names without digits differ by one letter more, one other letter within, or two that are swapped."""
+    short, long = sorted((one, other), key=len)
+    if len(short) < 3 or len(long) - len(short) > 1 or any(letter.isdigit() for letter in one + other):
+        return False
+    if len(short) < len(long):
+        return any(short == long[:place] + long[place + 1 :] for place in range(len(long)))
+    places = [place for place, (mine, yours) in enumerate(zip(one, other, strict=True)) if mine != yours]
+    if len(places) == 1:
+        return 0 < places[0] < len(one) - 1
+    first, last = (places[0], places[-1]) if places else (0, 0)
+    return last - first == 1 and (one[first], one[last]) == (other[last], other[first])
 
 
 def _shown(names, limit=20):

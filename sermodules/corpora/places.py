@@ -1,7 +1,11 @@
 """Where a file is that a table names: also by a path of Windows, from within WSL."""
 
+import difflib
 import re
 from pathlib import Path
+
+#: Ends of the names of tables.
+TABLES = (".csv", ".tsv", ".txt")
 
 _DRIVE = re.compile(r"(?P<letter>[A-Za-z]):[\\/](?P<rest>.*)", re.DOTALL)
 _WSL = re.compile(r"[\\/]{2}(?:wsl\$|wsl\.localhost)[\\/][^\\/]+(?P<rest>[\\/].*)", re.DOTALL | re.IGNORECASE)
@@ -78,6 +82,53 @@ def hint(folder, text):
     if near:
         return f" (there is {near[0].name}: write it so)"
     return " (write folders with / instead of \\)" if "\\" in text else ""
+
+
+def missing_folder(path):
+    """Return the first folder on the way to a file that is not there, or None if its own folder is there.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    pathlib.Path or None
+
+    Examples
+    --------
+    >>> from sermodules.corpora import places
+    >>> str(places.missing_folder("/nowhere/wav/a.wav")), places.missing_folder("/a.wav")
+    ('/nowhere', None)
+    """
+    try:
+        return next((place for place in reversed(Path(path).parents) if not place.is_dir()), None)
+    except (OSError, ValueError):
+        return None
+
+
+def beside(path):
+    """Say what lies where a table was looked for that is not there, or return "".
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    str
+    """
+    try:
+        if path.is_dir():
+            tables = sorted(one.name for one in path.iterdir() if one.suffix.lower() in TABLES)
+            return f"{path} is a folder; name the table in it" + (f": there is {', '.join(tables[:5])}" * bool(tables))
+        if gone := missing_folder(path):
+            return f"there is no folder {gone}"
+        names = [one.name for one in path.parent.iterdir() if one.is_file()]
+    except (OSError, ValueError):
+        return ""
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"there is {close[0]} in {path.parent}: did you mean it?" if close else ""
 
 
 def is_file(path):

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import os
 import re
 import unicodedata
 import warnings
@@ -15,7 +16,7 @@ import pandas as pd
 from sermodules.config.classes import AS_EMOTIONS
 from sermodules.corpora import audio, cells, choice, columns, databases, places
 from sermodules.corpora.duplicates import settle_own
-from sermodules.corpora.unusable import Source
+from sermodules.corpora.unusable import GO_ON, Source
 from sermodules.errors import AudioError, ConfigError, CorpusError
 
 #: Columns that the CSV must have; `sermodules.corpora.columns.NAMES` says how others call them.
@@ -32,13 +33,17 @@ _NO_TEXT = {b"PK\3\4": "a workbook of Excel or LibreOffice", b"\xd0\xcf\x11\xe0"
             b"PAR1": "a Parquet file", b"SQLite": "a database of SQLite"}  # fmt: skip
 #: A warning is given where the channels of a recording correlate less than this.
 AGREEMENT = 0.3
-#: So many lines are named by a warning.
+#: How a message on a file begins that is not there.
+_LOST = "there is no audio file"
+#: So many lines are named by a message.
 SHOWN = 20
 
 _COLUMNS = ("utterance", "path", "speaker", "session", "gender", "emotion", "duration")
 
 
-def load(root, *, emotions="four", classes=AS_EMOTIONS, merge_excited=False, scripted=False, duplicates="once"):
+def load(
+    root, *, emotions="four", classes=AS_EMOTIONS, merge_excited=False, scripted=False, duplicates="once", unusable="refuse"
+):  # fmt: skip
     """Load an utterance table from a CSV file.
 
     The file is UTF-8, separated by commas, semicolons, tabs, bars or blanks, and begins with a line of column names: those of
@@ -62,6 +67,9 @@ def load(root, *, emotions="four", classes=AS_EMOTIONS, merge_excited=False, scr
         Which labels become which classes; see `sermodules.corpora.load`.
     duplicates : {"once", "leave_out", "keep"}
         See `sermodules.corpora.load`.
+    unusable : {"refuse", "skip"}
+        With ``skip`` a row whose file is not there stays, unless none is there; `sermodules.corpora.unusable.leave_out` takes
+        it out.
 
     Returns
     -------
@@ -97,12 +105,12 @@ def load(root, *, emotions="four", classes=AS_EMOTIONS, merge_excited=False, scr
     read = _read_rows(path)
     table = pd.DataFrame(read.rows, columns=[*_KNOWN, *OPTIONAL], index=read.lines)
     folder = path if path.is_dir() else path.parent
-    problems = read.problems + _tidy(
-        table, folder, named="utterance" in read.seen["taken"] or "path" not in read.seen["taken"]
-    )
+    named = "utterance" in read.seen["taken"] or "path" not in read.seen["taken"]
+    problems = read.problems + _tidy(table, folder, named, skip=unusable == "skip")
     if problems:
-        listed = "\n  ".join(text for _, text in sorted(problems))
-        raise CorpusError(f"{path} cannot be used:\n  {listed}")
+        lost = any(_LOST in text for _, text in problems)
+        way = f"\nMend these paths, or take the lines out. Of files that are not there, {GO_ON}." * lost
+        raise CorpusError(f"{path} cannot be used:{_shown(text for _, text in sorted(problems))}{way}")
     if classes != AS_EMOTIONS:
         table = choice.apply(table, classes, path.name)
     table = settle_own(table, path, duplicates)
@@ -151,7 +159,7 @@ def _disagreeing(table):
 
 
 def _shown(lines):
-    """List lines under a warning, the first ones if they are many."""
+    """List lines under a message, the first ones if they are many."""
     lines = list(lines)
     more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     return "".join(f"\n  {line}" for line in [*lines[:SHOWN], *more])
@@ -171,7 +179,7 @@ def _read_rows(path):
     """Read the cells of a file, or of a database of audformat."""
     if databases.is_database(path):
         header, rows = databases.read(path)
-        return _sorted_out(path, 1, header, list(enumerate(rows, 1)), "a database of audformat", False)
+        return _sorted_out(path, 1, header, list(enumerate(rows, 1)), "a database of audformat")
     if not path.is_file():
         raise CorpusError(
             f"there is no file {path}. Write table:path/to/utterances.csv, with the path of your CSV file."
@@ -186,7 +194,8 @@ def _read_rows(path):
         raise CorpusError(f"{path}, line {line}: not UTF-8. Save the file as CSV in UTF-8.") from error
     if not text.strip():
         raise CorpusError(f"{path} is empty. Its first line must name the columns: {','.join(REQUIRED)}")
-    sign = columns.delimiter(text)
+    text, declared = columns.without_sign(text)
+    sign = declared or columns.delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=sign)
     found = []
     while True:
@@ -202,11 +211,16 @@ def _read_rows(path):
     if not found:
         raise CorpusError(f"{path} holds no cells. Its first line must name the columns: {','.join(REQUIRED)}")
     (line, header), *rows = found
-    return _sorted_out(path, line, header, rows, f"a table separated by {columns.DELIMITERS[sign]}", sign != ",")
+    return _sorted_out(path, line, header, rows, f"a table separated by {columns.DELIMITERS[sign]}", sign)
 
 
-def _sorted_out(path, first, header, found, kind, decimal_comma):
-    """Put the cells of a table under the names of this project."""
+def _sorted_out(path, first, header, found, kind, sign=None):
+    """Put the cells of a table, which a sign separates, under the names of this project."""
+    if sign and (other := _other_sign(header, found, sign)):
+        raise CorpusError(
+            f"{path}, line {first}: its cells are separated by {columns.DELIMITERS[sign]}, and those of the other lines by"
+            f" {columns.DELIMITERS[other]}. Separate all lines alike."
+        )
     header = header[:-1] if header[-1:] == [""] and all(len(cells) == len(header) - 1 for _, cells in found) else header
     if found and all(len(cells) == len(header) + 1 for _, cells in found):
         behind = not any(cells[-1] for _, cells in found)  # a sign at the end of each line; else R's names of rows
@@ -215,10 +229,10 @@ def _sorted_out(path, first, header, found, kind, decimal_comma):
     lines, rows, problems = [], [], []
     for line, row_cells in found:
         if len(row_cells) != len(header):
-            problems.append((line, f"line {line}: {len(row_cells)} cells, but there are {len(header)} columns"))
+            problems.append((line, f"line {line}: {_miscounted(row_cells, header, sign)}"))
             continue
         row = {name: row_cells[place] for name, place in taken.items()}
-        for name in ("start", "end", "duration") if decimal_comma else ():
+        for name in ("start", "end", "duration") if sign not in (",", None) else ():
             row[name] = re.sub(r"^(\d+),(\d+)$", r"\1.\2", row.get(name, ""))
         if "path" not in taken:
             row |= _of_meld(header, row_cells)
@@ -233,6 +247,29 @@ def _sorted_out(path, first, header, found, kind, decimal_comma):
         "ignored": [name for place, name in enumerate(header) if place not in used and name],
     }
     return _Read(lines, rows, problems, seen)
+
+
+def _other_sign(header, found, sign):
+    """Return the sign that separates all rows, if it is not that of the header; else None."""
+    if not found or any(len(row) == len(header) for _, row in found):
+        return None
+    texts = [sign.join(row) for _, row in found]
+    return next(
+        (other for other in columns.DELIMITERS if all(len(text.split(other)) == len(header) for text in texts)), None
+    )
+
+
+def _miscounted(row, header, sign):
+    """Say of a row that it has another number of cells than the header, and why that may be."""
+    text = f"{'1 cell' if len(row) == 1 else f'{len(row)} cells'}, but there are {len(header)} columns"
+    if sign is None:
+        return text
+    here, others = columns.DELIMITERS[sign], [other for other in columns.DELIMITERS if other not in (sign, " ")]
+    if len(row) > len(header):
+        return f"{text}. A text that holds {here} stands in quotation marks"
+    if strange := [columns.DELIMITERS[other] for other in others if any(other in cell for cell in row)]:
+        return f"{text}: cells are separated by {here} here, and this line has {' and '.join(strange)}"
+    return text
 
 
 def _of_meld(header, cells):
@@ -251,7 +288,7 @@ def _checked_header(path, line, header):
     missing = [name for name in missing if not (meld and name == "path")]
     problems = []
     if missing:
-        others = "; ".join(f"{name} may also be called {', '.join(columns.NAMES[name][1:6])}" for name in missing)
+        others = "; ".join(f"{name} may also be called {', '.join(columns.NAMES[name][1:])}" for name in missing)
         problems.append(
             f"line {line}: missing columns: {', '.join(missing)}. The columns here are: {', '.join(header)}. ({others})"
         )
@@ -296,7 +333,7 @@ def _named(table):
     return names + parts
 
 
-def _tidy(table, folder, named):
+def _tidy(table, folder, named, skip=False):
     """Bring the cells into their final form, in place, and return the problems as (line number, text).
 
     Parameters
@@ -307,6 +344,8 @@ def _tidy(table, folder, named):
         Where relative paths count from.
     named : bool
         Whether the utterances have names of their own.
+    skip : bool
+        Leave rows alone whose files are not there, unless none is.
     """
     problems = []
 
@@ -327,9 +366,9 @@ def _tidy(table, folder, named):
     given = {column: table.loc[table[column] != "", column] for column in table}
     locate = _locator(folder, given["path"])
     table["path"] = [str(locate(value)) if value else "" for value in table["path"]]
-    for line, value in table.loc[given["path"].index, "path"].items():
-        if not places.is_file(Path(value)):
-            add(line, f"there is no audio file {value}{places.hint(folder, given['path'][line])}")
+    lost = [line for line in given["path"].index if not places.is_file(Path(table.loc[line, "path"]))]
+    if not skip or len(lost) == len(table):
+        _tell_lost(given["path"].loc[lost], table["path"], folder, add)
 
     seconds = []
     for line, value in table["duration"].items():
@@ -367,6 +406,36 @@ def _tidy(table, folder, named):
                 )
                 add(where[0], f"one {column} is written in {len(spellings)} ways: {shown}")
     return problems
+
+
+def _tell_lost(texts, paths, folder, add):
+    """Say which files are not there: of a folder that is not there either, once.
+
+    Parameters
+    ----------
+    texts : pandas.Series
+        The cells, by line.
+    paths : pandas.Series
+        Where each was looked for.
+    folder : pathlib.Path
+        Where relative paths count from.
+    add : callable
+        Takes a line number and a text.
+    """
+    reasons = {line: places.hint(folder, text) for line, text in texts.items()}
+    gone = _lines_by(
+        pd.Series(
+            {line: places.missing_folder(paths[line]) for line, hint in reasons.items() if not hint}, dtype=object
+        )
+    )
+    for missing, (first, *others) in gone.items():
+        if missing:
+            also = f", and so it is with {len(others)} more line{'s' * (len(others) > 1)}" * bool(others)
+            reasons[first] = f": there is no folder {missing}{also}. A relative path counts from {folder}"
+            reasons |= dict.fromkeys(others)
+    for line, why in reasons.items():
+        if why is not None:
+            add(line, f"{_LOST} {os.path.normpath(paths[line])}{why}")
 
 
 def _read_cells(table, column, read, add):

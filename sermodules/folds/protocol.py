@@ -226,7 +226,11 @@ def fold(table, number, validation="partner", **division):
     >>> protocol.fold(table, 1)
     Fold(number=1, test=('F1',), validation=('M1',), train=('F2', 'M2'))
     """
-    every = folds(table, validation, **division)
+    return numbered(folds(table, validation, **division), number, **division)
+
+
+def numbered(every, number, **division):
+    """Return fold `number` of `every`, as `folds` gives them; `ProtocolError` if there is no such fold."""
     if not 1 <= number <= len(every):
         last = len(every)
         kinds = _what(division.get("split", "speakers"), division.get("groups", 0))[1]

@@ -12,11 +12,12 @@ from scipy.special import softmax
 
 from sermodules import corpora
 from sermodules.config import words
-from sermodules.corpora import audio
+from sermodules.corpora import audio, samples
 from sermodules.folds import voices
 from sermodules.folds.parts import PARTS, Part
 from sermodules.folds.segments import Standardiser
 from sermodules.inference import card
+from sermodules.inference.doubts import FINGERPRINT
 from sermodules.models.epochs import NetworkMethod
 from sermodules.runs import store
 
@@ -66,7 +67,8 @@ def files(method, data, config):
     facts : dict
         ``classes``; ``digest``, a SHA-256 over all arrays; ``probe``, the utterance of one stored segment and the posteriors
         that the model gives it; ``corpus``; ``parts``, who was learned from, chose and was tested; ``rates`` (Hz) and
-        ``longest`` (s) of the recordings that were learned from.
+        ``longest`` (s) of the recordings that were learned from; ``learned``, the beginnings of their fingerprints (see
+        `sermodules.corpora.audio.fingerprint`), sorted, with a blank between two.
     files : dict of str to bytes
         ``model.json``, the facts. ``model.npz``, all arrays but the weights of a network: what `Method.learned` returns, the
         standardiser or what the training speakers say of voices, and the inputs of the probe. ``model.weights.h5``, the weights
@@ -144,6 +146,9 @@ def _heard(data, config):
         "parts": {name: _people(getattr(data, name).table) for name in PARTS},
         "rates": sorted({header.rate for header in headers}),
         "longest": round(float(learned["duration"].max()), 3),
+        "learned": " ".join(
+            sorted({one[:FINGERPRINT] for one in samples.fingerprints(audio.recordings(learned)) if one})
+        ),
     }
 
 

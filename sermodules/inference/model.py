@@ -250,9 +250,9 @@ class Model:
 
     def _notes(self, table):
         """Say what holds for all answers."""
-        language = self.facts["corpus"]["language"]
+        language, name = self.facts["corpus"]["language"], self.facts["corpus"]["name"].removeprefix("table:")
         notes = [] if self.tested else [card.UNTESTED]
-        spoken = f"{language} only" if language else f"the language of {self.facts['corpus']['name']} only"
+        spoken = f"{language} only" if language else f"the language of the recordings of {name} only"
         notes.append(
             f"The model has heard {spoken}. Of speech in another language it knows nothing, and answers all the same."
         )

@@ -1,5 +1,6 @@
 """What a model is asked about: files, folders or a table become one utterance table, whose emotions nobody knows."""
 
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -97,9 +98,15 @@ def _table(path):
 def _read(path):
     """Read a table; name every cell that cannot be used by its line."""
     try:
-        sign = columns.delimiter(path.read_text(encoding="utf-8-sig"))
+        whole = path.read_text(encoding="utf-8-sig")
+        text, declared = columns.without_sign(whole)
         table = pd.read_csv(
-            path, sep=sign, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
+            io.StringIO(text),
+            sep=declared or columns.delimiter(text),
+            skiprows=int(text != whole),
+            dtype=str,
+            keep_default_na=False,
+            skip_blank_lines=False,
         )
     except FileNotFoundError:
         raise CorpusError(f"there is no file {path}. Write table:path/to/recordings.csv.") from None
@@ -110,15 +117,15 @@ def _read(path):
     table = table.rename(columns={table.columns[place]: name for name, place in taken.items()})
     if "path" not in table:
         raise CorpusError(f"{path}: there is no column `path`. The columns here are: {', '.join(table.columns)}")
-    found, problems = {}, []
+    found, problems, first = {}, [], 2 + (text != whole)  # the line of the first row
     for name in [name for name in _READ if name in table]:
         found[name] = values = []
-        for line, cell in enumerate(table[name].str.strip(), start=2):
+        for line, cell in enumerate(table[name].str.strip(), start=first):
             try:
                 values.append(_READ[name](cell))
             except ValueError as error:
                 problems.append(f"line {line}: {name} is {cell!r}: {error}")
-    problems += [f"line {line}: path is empty" for line, cell in enumerate(found["path"], start=2) if not cell]
+    problems += [f"line {line}: path is empty" for line, cell in enumerate(found["path"], start=first) if not cell]
     if problems:
         raise CorpusError("\n  ".join([f"{path} cannot be used:", *problems]))
     found["path"] = [str(places.locate(path.parent, cell)) for cell in found["path"]]

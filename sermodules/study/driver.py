@@ -16,7 +16,7 @@ from sermodules.paths import project_root, runs_root
 from sermodules.runs import notebook, provenance, store
 from sermodules.study import crew, origins, scheduling
 from sermodules.study.grid import data_key
-from sermodules.study.progress import LOCK, STAGED, Progress, done
+from sermodules.study.progress import LOCK, STAGED, Progress, done, has_all
 
 
 class Mixture(StudyError):
@@ -132,6 +132,7 @@ def run(
         _check_whole(missing, incomplete, tell)
         tables = _tables(missing)
         divisions = _divisions(missing, tables)
+        _check_folds(missing, divisions)
         for line in _describe(missing, divisions):
             tell(line)
         digests = _prepare(missing, tables, local)
@@ -157,7 +158,7 @@ def run(
 
 def _is_done(study, folder):
     """Tell whether a run is done: of a study that keeps models, with its model."""
-    return store.is_done(folder) and (not study.keep_model or store.has_model(folder))
+    return store.is_done(folder) and has_all(study, folder)
 
 
 def _notebook(tell):
@@ -249,6 +250,12 @@ def _divisions(missing, tables):
     """Return the folds of the missing runs, by what they depend on."""
     wanted = {data_key(config, **config.division): config for config in missing}
     return {key: protocol.folds(tables[data_key(config)], **config.division) for key, config in wanted.items()}
+
+
+def _check_folds(missing, divisions):
+    """Refuse folds that a division does not have: every run of them would fail."""
+    for config in missing:
+        protocol.numbered(divisions[data_key(config, **config.division)], config.fold, **config.division)
 
 
 def _describe(missing, divisions):

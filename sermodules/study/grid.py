@@ -26,6 +26,9 @@ class Study:
         Whether the models of the runs are kept.
     registration : registrations.Registration or None
         What was asked before the runs.
+    unread : tuple of str
+        Why corpora could not be read, so that "all" folds are only those of which there are runs: nobody can tell then how many
+        the study should have.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Study:
     configs: tuple
     keep_model: bool = False
     registration: registrations.Registration | None = None
+    unread: tuple = ()
 
 
 def load(path, folds=None, seeds=None, out=None, more=None):
@@ -49,7 +53,7 @@ def load(path, folds=None, seeds=None, out=None, more=None):
         Instead of the file's own.
     out : path, optional
         Folder of runs. If it is given, the corpus need not be there (nor is it made): "all" folds are then those of the
-        runs in the folder.
+        runs in the folder, if there are any, and ``unread`` says so.
     more : dict, optional
         Settings besides those of the file, which go before them.
 
@@ -62,7 +66,7 @@ def load(path, folds=None, seeds=None, out=None, more=None):
     ConfigError
         If the file is not a study; the message names the file and every key that is wrong.
     CorpusError
-        If ``folds`` is "all" and the corpus, whose speakers make the folds, is not there.
+        If ``folds`` is "all" and the corpus, whose speakers make the folds, cannot be read, nor has `out` a run of the study.
     ProtocolError
         If the corpus cannot be divided as the settings ask.
     """
@@ -80,12 +84,12 @@ def load(path, folds=None, seeds=None, out=None, more=None):
     asked = registrations.read(content, lambda choice: _create(path, settings, choice))
     if foreign := [cell for cell in (asked.cells if asked else ()) if cell not in cells]:
         raise ConfigError(f"{path}: the registration asks for {foreign[0].run_id}, which the grid does not have")
-    numbers = _all_folds(cells, out) if folds == "all" else dict.fromkeys(map(_fold_key, cells), folds)
+    numbers, unread = _all_folds(cells, out) if folds == "all" else (dict.fromkeys(map(_fold_key, cells), folds), ())
     configs = [
         cell.replace(fold=fold, seed=seed) for cell in cells for seed in seeds for fold in numbers[_fold_key(cell)]
     ]
     configs.sort(key=lambda config: (config.seed, config.fold))  # stable: the cells stay in the file's order
-    return Study(content["name"], str(content.get("about", "")).strip(), tuple(configs), keep_model, asked)
+    return Study(content["name"], str(content.get("about", "")).strip(), tuple(configs), keep_model, asked, unread)
 
 
 def _read(path):
@@ -98,7 +102,9 @@ def _read(path):
 
 def _problems(content, settings, grids, folds, seeds):
     """Yield what is wrong with the keys of a study."""
-    yield from (f"unknown key {key!r}: the keys are {', '.join(KEYS)}" for key in content if key not in KEYS)
+    yield from (
+        f"unknown key {key!r}: the keys are {', '.join(KEYS)}{_place(key)}" for key in content if key not in KEYS
+    )
     name = content.get("name")
     if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
         yield f"key 'name' is {name!r}: it must be text of letters, digits, '-' and '_'"
@@ -113,8 +119,18 @@ def _problems(content, settings, grids, folds, seeds):
     yield from registrations.problems(content)
 
 
+def _place(key):
+    """Say where a parameter stands that is no key of a study."""
+    if key in ("fold", "seed"):
+        return f". Use the key '{key}s'"
+    return ". A parameter of the runs stands under 'settings'" if key in RunConfig.__dataclass_fields__ else ""
+
+
 def _misplaced(settings, grids):
     """Yield which parameters stand where they may not."""
+    for key in KEYS:
+        if any(key in mapping for mapping in (settings, *grids)):
+            yield f"{key!r} is a key of the study and no setting: write it on a line of its own, beside 'seeds'"
     for key in ("fold", "seed"):
         if any(key in mapping for mapping in (settings, *grids)):
             yield f"parameter {key!r}: use the key '{key}s' instead"
@@ -153,8 +169,11 @@ def _numbers(values, low):
 
 
 def _all_folds(cells, out=None):
-    """Return the numbers of all folds by `_fold_key`: from the corpus or, without it, from the runs that are there."""
-    numbers, tables, without = {}, {}, set()
+    """Return the numbers of all folds by `_fold_key`, and why corpora could not be read.
+
+    They come from the corpus or, without it, from the runs that are there.
+    """
+    numbers, tables, unread = {}, {}, {}
     for key, cell in {_fold_key(cell): cell for cell in cells}.items():
         try:
             if data_key(cell) not in tables:
@@ -162,11 +181,15 @@ def _all_folds(cells, out=None):
                     corpora.find(cell.corpus)  # else a synthetic one would be made
                 tables[data_key(cell)] = corpora.load(**cell.reading)
             numbers[key] = [fold.number for fold in protocol.folds(tables[data_key(cell)], **cell.division)]
-        except CorpusError:
+        except CorpusError as error:
             if out is None:
                 raise
-            without.add(key)
-    return numbers | (_folds_of_runs(cells, without, out) if without else {})
+            unread[key] = error
+    if unread:
+        numbers |= _folds_of_runs(cells, unread, out)
+    if unread and not any(numbers.values()):
+        raise next(iter(unread.values()))
+    return numbers, tuple(dict.fromkeys(map(str, unread.values())))
 
 
 def _folds_of_runs(cells, keys, out):

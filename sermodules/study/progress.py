@@ -107,15 +107,23 @@ def status(study, out=None):
     Returns
     -------
     pandas.DataFrame
-        One row a configuration: the fields in which the study's configurations differ, ``runs`` and ``done``.
+        One row a configuration: the fields in which the study's configurations differ, ``runs`` and ``done``. A run is done if
+        `driver.run` would not do it: in a study that keeps models, with its model. Without ``runs`` where nobody can tell how
+        many there should be.
     """
     names = [f.name for f in fields(RunConfig) if f.name not in ("fold", "seed")]
     of_fields = operator.attrgetter(*names)
     runs = Counter(map(of_fields, study.configs))
-    finished = Counter(map(of_fields, done(study, out)))
+    finished = Counter(of_fields(config) for config, folder in done(study, out).items() if has_all(study, folder))
     table = pd.DataFrame([*runs], columns=names)
     differing = ["model"] + [name for name in names if name != "model" and len({*table[name]}) > 1]
-    return table[differing].assign(runs=[*runs.values()], done=[finished[cell] for cell in runs])
+    numbers = {} if study.unread else {"runs": [*runs.values()]}
+    return table[differing].assign(**numbers, done=[finished[cell] for cell in runs])
+
+
+def has_all(study, folder):
+    """Tell whether a finished run has what its study wants: the model, if it keeps models."""
+    return not study.keep_model or store.has_model(folder)
 
 
 def running(out=None):

@@ -3,7 +3,7 @@
 import dataclasses
 
 from sermodules import metrics
-from sermodules.config import METHODS, RunConfig, words
+from sermodules.config import METHODS, PRESETS, RunConfig, words
 from sermodules.config.classes import AS_EMOTIONS
 from sermodules.evidence import statistics
 from sermodules.evidence.report.frames import is_papers_layout
@@ -40,6 +40,18 @@ PLAIN_LEDGER = (
 INCOMPLETE = (
     "**The study is incomplete.** All that follows is of the runs that are there; means over"
     " different speakers are not comparable. Missing:"
+)
+
+#: Where a corpus could not be read, whose speakers make the folds.
+UNREAD = (
+    "**Nobody can tell whether the study is complete**: its corpus could not be read, so the folds are those of the runs that"
+    " are there. Means over different speakers are not comparable."
+)
+
+#: Where runs are of the preset that only checks.
+SMOKE = (
+    "**Scores of preset `smoke` mean nothing**, however good they look: it only shows that everything works. Its network is too"
+    " small and its training too short for a result."
 )
 
 
@@ -122,6 +134,25 @@ def provenance(results):
     if len(described) == 1 and "backend" in described[0]:
         text += f"; {described[0]}"
     return text + "."
+
+
+def unread(reasons):
+    """Say that nobody can tell what is missing, and why; nothing if the corpora were read."""
+    listed = "\n".join(
+        f"    {line}" for reason in reasons for line in reason.splitlines()
+    )  # as it stands, not as Markdown
+    return f"{UNREAD}\n\n{listed}" if reasons else ""
+
+
+def trial(configurations):
+    """Say that scores mean nothing where a network was only shown to run; nothing otherwise."""
+    found = any(
+        c.config.preset == "smoke"
+        and METHODS[c.config.model].hears("epochs")
+        and c.config.epochs <= PRESETS["smoke"]["epochs"]
+        for c in configurations
+    )
+    return SMOKE if found else ""
 
 
 def left_out(results):

@@ -46,12 +46,17 @@ def write(results, folder, study, tell=lambda line: None, plain=False):
     Raises
     ------
     SermodulesError
-        As `tables`; also if the folder cannot be written.
+        As `tables`; also if the folder cannot be written, or nobody can tell whether a registered study is complete.
     """
     results, folder = list(results), Path(folder)
     name, about = (study, "") if isinstance(study, str) else (study.name, study.about)
     asked = not isinstance(study, str) and study.registration
-    wanted = planned(study)
+    wanted, unread = planned(study), () if isinstance(study, str) else study.unread
+    if asked and unread:
+        raise SermodulesError(
+            f"the study {name} is registered, so no score is shown before its last run is in, and nobody can tell whether it is"
+            ": its corpus cannot be read.\n" + "\n".join(unread)
+        )
     try:
         configurations = gather(results, wanted)
     except SermodulesError as error:
@@ -78,8 +83,8 @@ def write(results, folder, study, tell=lambda line: None, plain=False):
     latexed = {file: (caption, table) for part in parts for file, caption, table in part.files()}
     with style.context("default"):  # whatever a person's files say
         drawn, alt = figure.draw(configurations, tables["configurations"].frame, plain)
-        gaps, judged = missing(results, wanted), ledger[ledger["kind"] == "corpus"]
-        text = document(name, about, results, configurations, parts, alt, gaps, judged, blocks, plain)
+        gaps, judged = missing(results, wanted, unread), ledger[ledger["kind"] == "corpus"]
+        text = document(name, about, results, configurations, parts, alt, gaps, judged, blocks, plain, unread)
         _write(folder, text, frames, _latex(name, latexed | questions), drawn)
     return text
 

@@ -6,7 +6,7 @@ from sermodules.evidence.report.cells import cell, labels
 from sermodules.evidence.report.wording import plural, ranges
 
 
-def missing(results, wanted):
+def missing(results, wanted, unread=()):
     """Say which runs are missing.
 
     Parameters
@@ -14,6 +14,8 @@ def missing(results, wanted):
     results : list of RunResult
     wanted : list of RunConfig
         All runs of the study. If there is none, the grid that the results span.
+    unread : tuple of str
+        Why nobody can tell how many runs the study should have; see `sermodules.study.Study`.
 
     Returns
     -------
@@ -28,7 +30,7 @@ def missing(results, wanted):
     wanted = done | set(wanted)
     gaps = {label: _gaps([config for config in wanted if cell(config) == each], done) for each, label in names.items()}
     lines = [f"{label}: {text}" for label, text in gaps.items() if text]
-    return f"{len(done)} of {len(wanted)} runs", lines
+    return f"{len(done)} runs" if unread else f"{len(done)} of {len(wanted)} runs", lines
 
 
 def _gaps(runs, done):

@@ -7,7 +7,9 @@ from sermodules.evidence.report import captions, figure
 from sermodules.evidence.report.columns import whole
 
 
-def document(name, about, results, configurations, sections, alt, missing, ledger, registered=(), plain=False):
+def document(
+    name, about, results, configurations, sections, alt, missing, ledger, registered=(), plain=False, unread=()
+):
     """Write the report.
 
     Parameters
@@ -27,6 +29,8 @@ def document(name, about, results, configurations, sections, alt, missing, ledge
         From `registered.section`, if the study registered something.
     plain : bool
         Only what was measured here, nothing of the paper's.
+    unread : tuple of str
+        Why nobody can tell whether runs are missing; see `sermodules.study.Study`.
 
     Returns
     -------
@@ -36,6 +40,7 @@ def document(name, about, results, configurations, sections, alt, missing, ledge
     ours = captions.circumstances(configurations)
     total, gaps = missing
     blocks = [f"# Study {name}", about, f"{total}: {ours}. {captions.provenance(results)}"]
+    blocks += [captions.unread(unread), captions.trial(configurations)]
     if gaps:
         blocks += [captions.INCOMPLETE, "\n".join(f"- {gap}" for gap in gaps)]
     blocks += [
