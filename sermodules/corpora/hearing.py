@@ -136,7 +136,7 @@ def plurality(counts, of=None):
     if of is not None:
         clear &= 2 * best > of.to_numpy()
     names = np.asarray(counts.columns, dtype=object)[values.argmax(axis=1)]
-    return pd.Series(np.where(clear, names, None), counts.index)
+    return pd.Series(np.where(clear, names, None), counts.index, dtype=object)
 
 
 def relabel(table, label, classes, name):

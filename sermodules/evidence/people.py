@@ -15,8 +15,6 @@ RESAMPLES = 2000
 def one_listener(answers, label):
     """Count each answer of each listener that names one of the classes.
 
-    See chapter "What people hear".
-
     Parameters
     ----------
     answers : pandas.DataFrame of int, shape (n, classes)
@@ -43,8 +41,6 @@ def one_listener(answers, label):
 def majority(answers, label):
     """Count the class that most listeners chose as one answer; of k equal ones each counts for one k-th.
 
-    See chapter "What people hear".
-
     Parameters
     ----------
     answers, label
@@ -70,8 +66,6 @@ def majority(answers, label):
 def system(predicted, label):
     """Count a system's answers, one a recording.
 
-    See chapter "What people hear".
-
     Parameters
     ----------
     predicted : pandas.Series of str
@@ -91,8 +85,6 @@ def one_against_others(answers, every):
 
     A label that people make is noisy. How noisy, this says: nobody, a system included, can be expected to agree with the label
     much better than one listener agrees with the others.
-
-    See chapter "What people hear".
 
     Parameters
     ----------
@@ -133,8 +125,6 @@ def one_against_others(answers, every):
 def by_speaker(credit, label, speakers):
     """Return the UAR of each speaker.
 
-    See chapter "What people hear".
-
     Parameters
     ----------
     credit : pandas.DataFrame, shape (n, 2)
@@ -153,8 +143,6 @@ def pooled(credit, label, speakers, seed=0):
     """Return the recalls of all speakers together, and their mean, each with an interval over speakers.
 
     Where speakers lack classes, the mean of their UARs means little: then each recording counts once.
-
-    See chapter "What people hear".
 
     Parameters
     ----------
@@ -192,8 +180,6 @@ def thinned(credit, label, speakers, keep, draws=100, seed=0):
 
     That is what the makers of EMO-DB did: they published what at least 80 % of their listeners had got. No system is trained
     again.
-
-    See chapter "What people hear".
 
     Parameters
     ----------
