@@ -76,7 +76,7 @@ def doubts(table):
     >>> for line in overview.doubts(table.assign(duration=1.0)):
     ...     print(line)
     classes with fewer than 10 utterances: sad (3), calm (1)
-    only one speaker has the class calm: b. Nobody else can teach it. A slip in a label? Or leave it out
+    only one speaker has the class calm: a. Nobody else can teach it. A slip in a label? Or leave it out
     speakers without a class: b (calm)
     all speakers are female: a setting of `gender` can tell nothing
     """
