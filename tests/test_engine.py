@@ -19,7 +19,7 @@ import nbformat
 import psutil
 import pytest
 import yaml
-from conftest import write_tones
+from conftest import FAILING, write_tones, write_uneven
 
 from sermodules import files, runs, study
 from sermodules.errors import ConfigError, SermodulesError, StoreError, StudyError
@@ -247,13 +247,14 @@ def test_run_that_kills_its_process(tmp_path, tones, monkeypatch):
     assert only_runs(plan, out) and not list((out / "failed").iterdir())
 
 
-def test_failed_runs_are_recorded(tmp_path, tones):
-    plan, out = study.load(write(tmp_path, settings={"corpus": tones, **QUICK}, folds=[1, 9])), tmp_path / "runs"
+def test_failed_runs_are_recorded(tmp_path):
+    settings = {"corpus": write_uneven(tmp_path / "corpus"), **TINY, **FAILING}
+    plan, out = study.load(write(tmp_path, settings=settings, folds=[1, 3])), tmp_path / "runs"
     failed = study.run(plan, out, 1, notebooks=False, tell=lambda line: None)
-    assert [config.fold for config in failed] == [9]
-    record = json.loads((out / "failed" / f"{plan.configs[1].run_id}.json").read_text())
-    assert "fold 9 does not exist" in record["error"] and "Traceback" in record["traceback"]
-    assert record["config"]["fold"] == 9
+    assert [config.fold for config in failed] == [1]
+    record = json.loads((out / "failed" / f"{plan.configs[0].run_id}.json").read_text())
+    assert "needs women and men among the training speakers" in record["error"] and "Traceback" in record["traceback"]
+    assert record["config"]["fold"] == 1
 
 
 def test_killed_worker_of_a_cluster(tmp_path, tones):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from conftest import write_tones
+from conftest import FAILING, write_tones, write_uneven
 
 from sermodules import corpora, runs, study
 from sermodules.__main__ import main
@@ -215,26 +215,30 @@ def sermodules(*arguments, **kwargs):
     return subprocess.run(command, capture_output=True, text=True, **kwargs)
 
 
-def test_study_from_the_command_line(tmp_path, tones):
-    path = write(tmp_path, name="s", settings={"corpus": tones, **TINY}, folds=[1, 2, 9], seeds=[1])
+def test_study_from_the_command_line(tmp_path):
+    settings = {"corpus": write_uneven(tmp_path / "corpus"), **TINY, **FAILING}
+    path = write(tmp_path, name="s", settings=settings, folds=[1, 3, 4], seeds=[1])
     out = tmp_path / "runs with space"
     first = sermodules("study", "run", path, "--out", out)
     assert first.returncode == 1 and "[3/3]" in first.stdout
-    assert "FAILED, ProtocolError: fold 9 does not exist" in first.stdout and "1 of 3 runs failed" in first.stderr
+    assert (
+        "FAILED, ProtocolError: gender='predicted' needs women and men" in first.stdout
+        and "1 of 3 runs failed" in first.stderr
+    )
     assert {path.suffix for path in (out / "failed").iterdir()} == {".json", ".ipynb"}
     plan = study.load(path)
     finished = study.done(plan, out)
-    assert [config.fold for config in finished] == [1, 2]
-    folder = finished[plan.configs[0]]
+    assert [config.fold for config in finished] == [3, 4]
+    folder = finished[plan.configs[1]]
     assert (folder / "run.ipynb").is_file()
     # the same bytes from a script
-    runs.run(plan.configs[0], tmp_path / "script", verbose=False)
+    runs.run(plan.configs[1], tmp_path / "script", verbose=False)
     assert (folder / "predictions.csv").read_bytes() == (
         tmp_path / "script" / folder.name / "predictions.csv"
     ).read_bytes()
     # nothing is done twice, and nothing but runs is left
     before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
-    again = sermodules("study", "run", path, "--out", out, "--folds", "1,2")
+    again = sermodules("study", "run", path, "--out", out, "--folds", "3,4")
     assert again.returncode == 0 and "2 runs, 2 done before" in again.stdout
     assert before == {file: file.stat().st_mtime_ns for file in folder.iterdir()}
     assert sorted(p.name for p in out.iterdir() if not p.name.startswith(".")) == sorted(
@@ -247,7 +251,7 @@ def test_study_from_the_command_line(tmp_path, tones):
     assert (out / "reports" / "s" / "table1.csv").is_file()
     # an altered run is neither used nor overwritten
     (folder / "metrics.json").write_text("{}")
-    altered = sermodules("study", "run", path, "--out", out, "--folds", "1")
+    altered = sermodules("study", "run", path, "--out", out, "--folds", "3")
     assert altered.returncode == 1 and "metrics.json is not what was written" in altered.stderr
     assert "Traceback" not in altered.stderr
 

@@ -418,7 +418,7 @@ def find(name, root=None):
     if corpus.make is not None and root is not None:
         advice += " Leave out `root` for that."
     if name.startswith(TABLE):
-        advice = next((f"{text[0].upper()}{text[1:]}." for place in places if (text := beside(place))), advice)
+        advice = next(filter(None, map(beside, places)), advice)
     listed = "\n  ".join(map(os.path.normpath, places))
     raise CorpusError(f"the corpus {name} is not there. It was looked for in:\n  {listed}\n{advice}")
 

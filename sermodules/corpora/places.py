@@ -117,18 +117,21 @@ def beside(path):
     Returns
     -------
     str
+        A sentence.
     """
     try:
         if path.is_dir():
             tables = sorted(one.name for one in path.iterdir() if one.suffix.lower() in TABLES)
-            return f"{path} is a folder; name the table in it" + (f": there is {', '.join(tables[:5])}" * bool(tables))
+            return (
+                f"{path} is a folder; name the table in it" + f": there is {', '.join(tables[:5])}" * bool(tables) + "."
+            )
         if gone := missing_folder(path):
-            return f"there is no folder {gone}"
+            return f"There is no folder {gone}."
         names = [one.name for one in path.parent.iterdir() if one.is_file()]
     except (OSError, ValueError):
         return ""
     close = difflib.get_close_matches(path.name, names, n=1)
-    return f"there is {close[0]} in {path.parent}: did you mean it?" if close else ""
+    return f"There is {close[0]} in {path.parent}: did you mean it?" if close else ""
 
 
 def is_file(path):
