@@ -433,7 +433,7 @@ class RunConfig:
         does not use it keeps its record, its `run_id` and its bytes. Its default may never change, nor what a method brings
         in its place.
         """
-        added = _added(self.model)
+        added = _added(type(self), self.model)
         return {name: value for name, value in self.to_dict().items() if name not in added or value != added[name]}
 
     def to_json(self):
@@ -459,7 +459,7 @@ class RunConfig:
         if not needed <= keys <= names:
             missing, unknown = sorted(needed - keys), sorted(keys - names)
             raise ConfigError(f"not a run configuration of this version: missing {missing}, unknown {unknown}")
-        return cls(**{**_added(data["model"]), **data})
+        return cls(**{**_added(cls, data["model"]), **data})
 
     @functools.cached_property
     def run_id(self):
@@ -477,10 +477,10 @@ class RunConfig:
 _fields = functools.cache(dataclasses.fields)
 
 
-def _added(model):
+def _added(cls, model):
     """Return the fields that were added later, with the values that a record leaves out."""
     brings = METHODS[model].brings if isinstance(model, str) and model in METHODS else {}
-    return {f.name: brings.get(f.name, f.default) for f in _fields(RunConfig) if f.metadata.get("added")}
+    return {f.name: brings.get(f.name, f.default) for f in _fields(cls) if f.metadata.get("added")}
 
 
 def refuse_empty(settings):
