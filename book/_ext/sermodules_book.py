@@ -199,6 +199,7 @@ def our_figures(studies, root=None):
         "our_mean": mean["ours"],
         "our_verdict": main["verdict"],
         "our_power": _seen(main, runs, former_scores(root)),
+        "few_seeds": _few_seeds(runs),
         "our_seeds": _seeds(found[found["ours"].str.contains("points of UAR")]),
         "our_figure": claims_figure(found[found["ours"].str.contains("points of UAR")]),
         **_how_often(runs),
@@ -209,8 +210,21 @@ def our_figures(studies, root=None):
 def _seeds(rows):
     """Say how many seeds the differences of a figure rest on."""
     seeds = rows["runs"].str.extract(r"(\d+) seeds?:")[0].astype(int)
-    fewer = [f"{row.compared}, {count}" for row, count in zip(rows.itertuples(), seeds, strict=True) if count < seeds.max()]
+    fewer = [
+        f"{row.compared}, {count}" for row, count in zip(rows.itertuples(), seeds, strict=True) if count < seeds.max()
+    ]
     return f"Seeds: {seeds.max()}" + (f"; of {'; '.join(fewer)}." if fewer else ".")
+
+
+def _few_seeds(runs):
+    """Say which settings have fewer seeds than the others."""
+    kinds = runs[["model", "attention", "gender"]].astype(str).agg(", ".join, axis=1)
+    seeds = runs.groupby(kinds)["seed"].nunique()
+    few = seeds[seeds < seeds.max()]
+    listed = "; ".join(f"`{name}`: {count}" for name, count in few.items())
+    if few.empty:
+        return f"**More seeds.** Every setting has {seeds.max()}."
+    return f"**As many seeds of all settings.** {len(few)} (model, attention, gender) have fewer than {seeds.max()}: {listed}."
 
 
 def _how_often(runs):
@@ -232,7 +246,7 @@ def former_scores(root):
 
 
 def _seen(claim, runs, former):
-    """Say which difference runs that cannot tell would have shown: by their SD, by what the seeds alone make of it, and before."""
+    """Say which difference runs that cannot tell would have shown: by their SD, by their seeds, and with the former step."""
     if claim["verdict"] != claims.CANNOT_TELL:
         return ""
     told = runs[(runs["gender"] == "embedding") & runs["attention"].isin(["additive", "seq_self"])]
@@ -248,7 +262,7 @@ def _seen(claim, runs, former):
 
 
 def _detectable(table):
-    """Return, smallest first, what a study like this finds: by the SD of the differences, and by what seeds make of it at least."""
+    """Return, smallest first, what such a study finds: by the SD of its differences, and by what its seeds alone make of it."""
     values = statistics.paired_differences(table, "model1", "model2")
     parts, seeds = statistics.spread(table, "model1", "model2"), values["seeds"].min()
     sds = values["difference"].std(), parts.of_folds(seeds)
@@ -273,7 +287,9 @@ def _svm(results):
     """Say how far the SVM is from Model 2: alone, and as one of the two questions that chapter "Baselines" asks."""
     runs = _configurations(results)
     if SVM not in set(runs["configuration"]):
-        absent = dict.fromkeys(("svm_alone", "svm_verdict"), claims.NOT_TESTED) | dict.fromkeys(("svm_p", "svm_p_holm"), "–")
+        absent = dict.fromkeys(("svm_alone", "svm_verdict"), claims.NOT_TESTED) | dict.fromkeys(
+            ("svm_p", "svm_p_holm"), "–"
+        )
         return {"svm_lead": "(not run yet)", **absent}
     # the SVM draws no weights, so it stands against the mean of a network's seeds
     means = runs.groupby(["configuration", "fold", "speaker"], sort=False, as_index=False)["uar"].mean().assign(seed=0)
@@ -372,7 +388,7 @@ def _annealing(path):
 
 
 def seen_figures(studies, root):
-    """Return four differences on EMO-DB for the speakers on whom preset `teaching` was chosen, and for the others, as a table."""
+    """Return four figures on EMO-DB for the speakers on whom preset `teaching` was chosen, and for the others, as a table."""
     path, results = Path(root) / "results" / "teaching-choice.csv", studies.get("emodb-teaching")
     if not results or not path.is_file():
         return {"choice_seen": "No runs to show it are published yet."}
