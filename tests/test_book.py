@@ -726,7 +726,7 @@ def test_landing_page_draws_what_the_ledger_says():
     assert sermodules_book.our_figures({}) == {}
     sizes = [float(size) for size in re.findall(r"(\d+\.\d)(?= to| points)", found["our_power"])]
     assert sizes[0] < sizes[1] < sizes[2] and "run once before" in found["our_power"]  # two ways, and the former runs
-    assert "former" not in sermodules_book.our_figures(studies)["our_power"]
+    assert "before" not in sermodules_book.our_figures(studies)["our_power"]
     # The deviation log takes the same difference from the other side.
     assert sermodules_book.reading_figures(studies)["reading_13"].startswith(f"{-float(gain):+.1f} [")
     assert set(sermodules_book.reading_figures({}).values()) == {"not run yet"}

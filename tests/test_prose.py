@@ -69,7 +69,6 @@ LISTED = {
         "4,000 simulated studies",
         "Speakers scatter by 4 points",
         "1,000 invented studies, 91 speakers",
-        "400 invented studies",
         "20 times at random",
         "1,000 empty, damaged, lying, huge or strange audio files",
         "true gain was 2 points",
