@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # keras-self-attention under Keras 3: two weight matrices begin equal, because one initializer object draws the same twice.
 #
-# The library makes one object for all its matrices. In Keras 2 each call of it drew anew. So W_t begins equal to W_x,
+# The library makes one object for all its matrices. Before Keras 2.10 each call of it drew anew. So W_t begins equal to W_x,
 # and a score is the same from both sides.
 # Versions: keras-self-attention 0.51.0, keras 3.15.1, tensorflow-cpu 2.21.0, numpy 2.4.6
 # Guess: An initializer without a seed draws anew at each call; seeds are for those who want repetition.

@@ -9,8 +9,9 @@ The first two settings ran for 20 epochs, at commit c64185f, with minibatches in
 16 and 15 epochs. The third was run later, for 12 epochs, as 15 take more than the minute that a run of this preset should take.
 ``seconds`` are no timings: other work was on the same two cores.
 
-The folds have five validation speakers, who are the test speakers of the other five folds: with ten speakers nobody is left
-who is neither. So of a study's folds only 1, 3, 5, 7 and 9 test people that this choice has not seen.
+The five folds have five validation speakers, each of whom is the test speaker of another fold: with ten speakers nobody is
+left who is neither. They are 08, 10, 11, 13 and 16, tested by the folds 2, 4, 5, 7 and 10. So of a study's folds only 1, 3, 6,
+8 and 9 test people that this choice has not seen.
 """
 
 import sys

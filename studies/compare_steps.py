@@ -2,8 +2,8 @@
 
     python studies/compare_steps.py results/emodb-teaching COMMIT results/two-steps.csv
 
-COMMIT is one of this project that has the earlier publication in the same folder. Both must hold the same runs. The file has a
-row a run: model, gender, fold, seed, and the UAR (%) before and now.
+COMMIT is one of this project that has the earlier publication in the same folder; of the file that is there it is
+399bb37. Both must hold the same runs. The file has a row a run: model, gender, fold, seed, and the UAR (%) before and now.
 """
 
 import subprocess

@@ -706,7 +706,7 @@ def test_cost_of_iemocap_is_what_was_measured(tmp_path):
 
 def test_landing_page_draws_what_the_ledger_says():
     studies = sermodules_book.published_studies(ROOT)
-    found = sermodules_book.our_figures(studies)
+    found = sermodules_book.our_figures(studies, ROOT)
     alt, picture = re.fullmatch(r"!\[(.+)\]\(data:image/png;base64,(\S+)\)", found["our_figure"]).groups()
     assert base64.b64decode(picture).startswith(b"\x89PNG")
     gain, low, high = re.match(r"([+-][\d.]+) points of UAR, \[(\S+), (\S+)\]", found["our_gain"]).groups()
@@ -724,6 +724,9 @@ def test_landing_page_draws_what_the_ledger_says():
     behind, low, high = re.search(r"ComParE \+ SVM (\S+), from (\S+) to (\S+?)[.;]", alt + ";").groups()
     assert found["svm_lead"].startswith(f"{-float(behind):.1f} points of UAR ahead of Model 2")
     assert sermodules_book.our_figures({}) == {}
+    sizes = [float(size) for size in re.findall(r"(\d+\.\d)(?= to| points)", found["our_power"])]
+    assert sizes[0] < sizes[1] < sizes[2] and "run once before" in found["our_power"]  # two ways, and the former runs
+    assert "before" not in sermodules_book.our_figures(studies)["our_power"]
     # The deviation log takes the same difference from the other side.
     assert sermodules_book.reading_figures(studies)["reading_13"].startswith(f"{-float(gain):+.1f} [")
     assert set(sermodules_book.reading_figures({}).values()) == {"not run yet"}
@@ -779,6 +782,8 @@ def test_effect_of_bfloat16_is_taken_from_pairs_of_runs():
     told = [run for run in plain if run.config.gender == "embedding" and run.config.seed == 1]
     half = [dataclasses.replace(run, config=run.config.replace(precision="mixed_bfloat16")) for run in told]
     table = sermodules_book.precision_effect({"emodb-teaching": plain, "precision": half})["precision_effect"]
+    table, said = table.split("\n\n")
+    assert said == sermodules_book.SAME_STEP
     for line, name in zip(table.splitlines()[2:], ("Model 1", "Model 2"), strict=True):
         first, pairs, before, after, difference, same = (cell.strip() for cell in line.strip("|").split("|"))
         assert (first, pairs, same) == (name, "10", "100") and before == after

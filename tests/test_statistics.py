@@ -680,6 +680,20 @@ def test_spread_finds_what_was_put_in():
     assert alike.speakers >= 0
 
 
+def test_the_interval_of_the_speakers_part_holds_it_as_often_as_it_says():
+    """Ten speakers, five seeds: also where the estimate is mostly cut off at 0."""
+    rng, held = np.random.default_rng(0), {0.5: 0, 4.0: 0}
+    index = pd.MultiIndex.from_product([range(10), range(5)], names=["speaker", "seed"])
+    for true in held:
+        for _ in range(200):
+            gain = np.repeat(rng.normal(0, true, 10), 5) + rng.normal(0, 3, 50)
+            scores = index.to_frame(index=False).assign(configuration="new", uar=50 + gain)
+            scores = scores.assign(fold=scores["speaker"], speaker=scores["speaker"].map("s{}".format))
+            found = statistics.spread(scores, 50.0, "new")
+            held[true] += found.speakers_low <= true <= found.speakers_high
+    assert all(0.91 < count / 200 < 0.99 for count in held.values()), held
+
+
 def test_spread_needs_two_folds_and_two_seeds():
     for scores in (grid(seeds=1), grid(folds=1), table(("c0", 1, 1, 50), ("c1", 2, 1, 60))):
         with pytest.raises(SermodulesError, match="two of each are needed"):

@@ -184,7 +184,7 @@ def published_studies(root):
     return {path.parent.name: published.load(path.parent) for path in sorted(Path(root).glob("results/*/SHA256SUMS"))}
 
 
-def our_figures(studies):
+def our_figures(studies, root=None):
     """Return what the landing page says of the published runs on EMO-DB, by the name to write between double braces."""
     results = studies.get("emodb-teaching")
     if not results:
@@ -198,11 +198,33 @@ def our_figures(studies):
         "our_gain": main["ours"],
         "our_mean": mean["ours"],
         "our_verdict": main["verdict"],
-        "our_power": _seen(main),
+        "our_power": _seen(main, runs, former_scores(root)),
+        "few_seeds": _few_seeds(runs),
+        "our_seeds": _seeds(found[found["ours"].str.contains("points of UAR")]),
         "our_figure": claims_figure(found[found["ours"].str.contains("points of UAR")]),
         **_how_often(runs),
         **_svm([*results, *studies.get("comparison", ())]),
     }
+
+
+def _seeds(rows):
+    """Say how many seeds the differences of a figure rest on."""
+    seeds = rows["runs"].str.extract(r"(\d+) seeds?:")[0].astype(int)
+    fewer = [
+        f"{row.compared}, {count}" for row, count in zip(rows.itertuples(), seeds, strict=True) if count < seeds.max()
+    ]
+    return f"Seeds: {seeds.max()}" + (f"; of {'; '.join(fewer)}." if fewer else ".")
+
+
+def _few_seeds(runs):
+    """Say which settings have fewer seeds than the others."""
+    kinds = runs[["model", "attention", "gender"]].astype(str).agg(", ".join, axis=1)
+    seeds = runs.groupby(kinds)["seed"].nunique()
+    few = seeds[seeds < seeds.max()]
+    listed = "; ".join(f"`{name}`: {count}" for name, count in few.items())
+    if few.empty:
+        return f"**More seeds.** Every setting has {seeds.max()}."
+    return f"**As many seeds of all settings.** {len(few)} (model, attention, gender) have fewer than {seeds.max()}: {listed}."
 
 
 def _how_often(runs):
@@ -214,15 +236,41 @@ def _how_often(runs):
     return told | {"our_worst": f"{speakers.min():.0f}", "our_best": f"{speakers.max():.0f}\N{NO-BREAK SPACE}%"}
 
 
-def _seen(claim):
-    """Say which difference runs that cannot tell would have shown."""
+def former_scores(root):
+    """Return the scores of Models 1 and 2 with gender as the former training step had them; None if they are not there."""
+    path = Path(root) / "results" / "two-steps.csv" if root else None
+    if path is None or not path.is_file():
+        return None
+    rows = pd.read_csv(path).query("gender == 'embedding'").rename(columns={"before": "uar", "model": "configuration"})
+    return rows.assign(speaker=rows["fold"].astype(str))[list(statistics.COLUMNS)]
+
+
+def _seen(claim, runs, former):
+    """Say which difference runs that cannot tell would have shown: by their SD, by their seeds, and with the former step."""
     if claim["verdict"] != claims.CANNOT_TELL:
         return ""
-    size = claim["note"].rpartition(": ")[2]
-    return (
-        f"Eight of ten such studies would find a true difference of {size}; a smaller one would be found less often. So these"
-        " runs cannot show a difference of a few points, in either direction."
-    )
+    told = runs[(runs["gender"] == "embedding") & runs["attention"].isin(["additive", "seq_self"])]
+    sizes = _detectable(told.assign(configuration=told["model"]))
+    text = f"Eight of ten such studies would find a true difference of {_from_to(sizes)} points"
+    text += " (two ways to estimate it)" if sizes[0] != sizes[-1] else ""
+    if former is not None:
+        text += (
+            ". Models 1 and 2 had been run once before, with a training step that rounds otherwise; those runs are as good,"
+            f" and by them it would be {_from_to(_detectable(former))} points"
+        )
+    return f"{text}. A smaller difference would be found less often, in either direction."
+
+
+def _detectable(table):
+    """Return, smallest first, what such a study finds: by the SD of its differences, and by what its seeds alone make of it."""
+    values = statistics.paired_differences(table, "model1", "model2")
+    parts, seeds = statistics.spread(table, "model1", "model2"), values["seeds"].min()
+    sds = values["difference"].std(), parts.of_folds(seeds)
+    return sorted(round(statistics.detectable(sd, speakers=len(values), repeats=4000), 1) for sd in sds)
+
+
+def _from_to(sizes):
+    return f"{sizes[0]:.1f}" if sizes[0] == sizes[-1] else f"{sizes[0]:.1f} to {sizes[-1]:.1f}"
 
 
 #: The networks and the SVM of the landing page, as model, attention and gender.
@@ -239,7 +287,10 @@ def _svm(results):
     """Say how far the SVM is from Model 2: alone, and as one of the two questions that chapter "Baselines" asks."""
     runs = _configurations(results)
     if SVM not in set(runs["configuration"]):
-        return {"svm_lead": "(not run yet)", "svm_verdict": claims.NOT_TESTED}
+        absent = dict.fromkeys(("svm_alone", "svm_verdict"), claims.NOT_TESTED) | dict.fromkeys(
+            ("svm_p", "svm_p_holm"), "–"
+        )
+        return {"svm_lead": "(not run yet)", **absent}
     # the SVM draws no weights, so it stands against the mean of a network's seeds
     means = runs.groupby(["configuration", "fold", "speaker"], sort=False, as_index=False)["uar"].mean().assign(seed=0)
     both = pd.concat(statistics.compare(means, network, [SVM]) for network in (MODEL2, MODEL1))
@@ -250,7 +301,9 @@ def _svm(results):
         f"{abs(row['difference']):.1f} points of UAR {'ahead of' if row['difference'] > 0 else 'behind'} Model 2. The"
         f" interval, from {low:.1f} to {high:.1f} points, {'holds' if low <= 0 <= high else 'does not hold'} zero"
     )
-    return {"svm_lead": lead, "svm_verdict": statistics.verdict(row)}
+    verdicts = {"svm_alone": statistics.verdict(row.drop("p_holm")), "svm_verdict": statistics.verdict(row)}
+    p = {"svm_p": f"{row['p']:.3f}", "svm_p_holm": f"{row['p_holm']:.3f}"}
+    return {"svm_lead": lead, **verdicts, **p}
 
 
 #: The readings whose cost the deviation log shows, by the name to write between double braces.
@@ -312,9 +365,62 @@ def choice_figures(root):
     path = Path(root) / "results" / "teaching-choice.csv"
     if not path.is_file():
         return {}
-    rows = pd.read_csv(path).query("batch_size == 16 and learning_rate == 0.001")
+    rows = pd.read_csv(path, dtype={"validation_speaker": str}).query("batch_size == 16 and learning_rate == 0.001")
     best = [rows[rows["epoch"] <= last].groupby(["fold", "model"])["val_uar"].max().mean() for last in (12, 15)]
-    return {"choice_gain": f"{100 * (best[1] - best[0]):.1f} points".replace(" ", "\N{NO-BREAK SPACE}")}
+    return {
+        "choice_gain": f"{100 * (best[1] - best[0]):.1f} points".replace(" ", "\N{NO-BREAK SPACE}"),
+        "choice_speakers": ", ".join(sorted(rows["validation_speaker"].unique())),
+        **_annealing(Path(root) / "results" / "annealing-choice.csv"),
+    }
+
+
+def _annealing(path):
+    """Return the validation UAR (%) of CREMA-D's trainings with 6 and with 10 epochs, in the last epoch and in the best."""
+    if not path.is_file():
+        return {}
+    rows = pd.read_csv(path).query("recordings == 0 and anneal_above == 300")
+    by = 100 * rows.groupby(["epochs", "model"])["val_uar"].agg(["last", "max"]).groupby("epochs").mean()
+    return {
+        f"annealing_{which}_{epochs}": f"{by.loc[epochs, column]:.1f}\N{NO-BREAK SPACE}%"
+        for epochs in by.index
+        for which, column in (("last", "last"), ("best", "max"))
+    }
+
+
+def seen_figures(studies, root):
+    """Return four figures on EMO-DB for the speakers on whom preset `teaching` was chosen, and for the others, as a table."""
+    path, results = Path(root) / "results" / "teaching-choice.csv", studies.get("emodb-teaching")
+    if not results or not path.is_file():
+        return {"choice_seen": "No runs to show it are published yet."}
+    seen = set(pd.read_csv(path, dtype=str)["validation_speaker"])
+    runs = _configurations([*results, *studies.get("comparison", ())])
+    uar = runs.groupby(["configuration", "speaker"])["uar"].mean()
+    asked = {
+        "Model 2: UAR (%)": (MODEL2, None),
+        "Model 2 less Model 1 (points)": (MODEL2, MODEL1),
+        "gender less none, Model 2 (points)": (MODEL2, READINGS["reading_14"]),
+        "SVM less Model 2 (points)": (SVM, MODEL2),
+    }
+    lines = []
+    for what, (plus, minus) in asked.items():
+        if {plus, minus} - {None} <= set(runs["configuration"]):
+            values = uar[plus] - (uar[minus] if minus else 0)
+            chosen = values.index.isin(seen)
+            form = "{:+.1f}" if minus else "{:.1f}"
+            lines.append((what, *(form.format(values[part].mean()) for part in (chosen, ~chosen))))
+    return {"choice_seen": _table(("", "#on those speakers", "#on the others"), lines)}
+
+
+def repetition(root):
+    """Say how far one experiment, done twice, is from itself: Model 2 with gender on EMO-DB, now less with the former step."""
+    path = Path(root) / "results" / "two-steps.csv"
+    if not path.is_file():
+        return {"repetition": "not known"}
+    rows = pd.read_csv(path).query("model == 'model2' and gender == 'embedding'")
+    by_fold = rows.groupby("fold")[["before", "now"]].mean()
+    gap = by_fold["now"] - by_fold["before"]
+    test, (low, high) = statistics.corrected_t(gap), statistics.bootstrap_interval(gap)
+    return {"repetition": f"{test.mean:+.1f} [{min(test.low, low):.1f}, {max(test.high, high):.1f}]"}
 
 
 # --- tables: each is Markdown, by the name to write between double braces
@@ -426,6 +532,14 @@ def _benchmark(title, rows):
     return f"### {title}\n\n{', '.join(where)}.\n\n" + "\n\n".join(tables)
 
 
+#: Below the table of bfloat16. Runs that are older than today's training step keep no digest of what computes.
+SAME_STEP = "Both sides were trained with the same training step."
+OTHER_STEP = (
+    "The two sides were trained with different training steps, of which one rounds otherwise. So the difference holds another"
+    " draw of the weights, too, and cannot be laid to bfloat16 alone."
+)
+
+
 def precision_effect(studies):
     """Return what training in bfloat16 does to the UAR: the study `precision` beside the same runs of `emodb-teaching`."""
     half = studies.get("precision")
@@ -450,7 +564,9 @@ def precision_effect(studies):
             )
         )
     head = ("model", "#pairs of runs", "#UAR in float32", "#UAR in bfloat16", "#difference", "#same answers (%)")
-    return {"precision_effect": _table(head, lines)}
+    sides = [{"computes" in result.provenance for result in side} for side in zip(*pairs, strict=True)]
+    said = SAME_STEP if len(set.union(*sides)) == 1 else OTHER_STEP
+    return {"precision_effect": f"{_table(head, lines)}\n\n{said}"}
 
 
 #: TFLOP a second for which the page of clusters says what the grid would cost on a GPU; none has been measured.
@@ -696,10 +812,12 @@ def on_config(app, config):
     config.myst_substitutions = {
         **config.myst_substitutions,
         **paper_figures(),
-        **our_figures(studies),
+        **our_figures(studies, app.srcdir),
         **reading_figures(studies),
         **level_figures(studies),
         **choice_figures(app.srcdir),
+        **seen_figures(studies, app.srcdir),
+        **repetition(app.srcdir),
         **versions(app.srcdir),
         **commands(),
         **run_times(studies),

@@ -58,6 +58,7 @@ ARITHMETIC = (
         "model-2-more-stable-as-printed",
         "The ten folds of Table 1 show that the UAR of Model 2 varies less than that of Model 1.",
         where="Table 2",
+        source="tables",
         figure=SPREADS,
         rule=Printed(checks.model_2_is_more_stable),
     ),

@@ -10,6 +10,7 @@ from sermodules.evidence import paper, statistics
 from sermodules.evidence.claims.figures import listed
 from sermodules.evidence.claims.finding import (
     EQUAL,
+    NOT_TESTED,
     Found,
     could_see,
     evidence,
@@ -21,7 +22,6 @@ from sermodules.evidence.claims.finding import (
 )
 from sermodules.evidence.claims.rules import spread_ratio
 from sermodules.evidence.paper import tables
-from sermodules.evidence.statistics import CANNOT_TELL
 
 _NO_FOLDS = "no interval over the speakers can be had: the tables print no folds"
 
@@ -109,7 +109,7 @@ def model_2_beats(method):
             f"no SD is printed for {method}, so there is no interval and no verdict; even if its figure were exact, the"
             f" interval would be [{ends[0]:.2f}, {ends[1]:.2f}]"
         )
-        ends, verdict = (np.nan, np.nan), CANNOT_TELL
+        ends, verdict = (np.nan, np.nan), NOT_TESTED
     else:
         plain = paper.against_reported(method, ratio=0)
         note = (

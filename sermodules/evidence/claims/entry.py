@@ -21,6 +21,8 @@ class Claim:
         What the paper reports; `NO_FIGURE` if it gives none.
     rule : object
         What decides it: one of `rules`, or a `checks.Printed`.
+    source : {"words", "tables", "ours"}
+        Whether the paper says it in words; or its tables show it and no words do; or it is our own, put beside what it says.
     only_iemocap : bool
         The claim is about the size of a figure on IEMOCAP: with another corpus, preset or setting there is nothing to judge.
     """
@@ -30,6 +32,7 @@ class Claim:
     where: str
     figure: Figure
     rule: object
+    source: str = "words"
     only_iemocap: bool = False
 
     @property

@@ -45,7 +45,7 @@ def ledger(scores=None):
         One row a claim of the kind "corpus" for each ``corpus``, ``preset`` and ``settings``, then one row a claim of the kind
         "arithmetic":
 
-        - ``id, kind, claim, where, reported``: as in `CLAIMS`; ``corpus, preset, settings``: of the runs;
+        - ``id, kind, claim, where, source, reported``: as in `CLAIMS`; ``corpus, preset, settings``: of the runs;
         - ``scope``: what the verdict speaks of; ``compared``: for a claim on a corpus, what is taken from what;
         - ``ours``: text with the interval; ``value``: the number in it, if it is one difference between two configurations;
           ``low, high``: the interval that the verdict looks at (NaN if there is none). For
@@ -114,6 +114,7 @@ def _line(claim, group, found):
         "kind": claim.kind,
         "claim": claim.statement,
         "where": claim.where,
+        "source": claim.source,
         "reported": claim.reported,
         **(group or dict.fromkeys(_GROUP, "")),
         "scope": _scope(group),
@@ -174,7 +175,8 @@ def to_markdown(ledger, plain=False):
     Returns
     -------
     str
-        Parts begin with a heading of level 3. What was not tested is listed below each table, with what it needs.
+        Parts begin with a heading of level 3. What the paper does not say in words stands in tables of its own and is counted
+        apart. What was not tested is listed below, with what it needs.
     """
     parts = []
     for (corpus, preset, settings, scope), rows in ledger.groupby([*_GROUP, "scope"], sort=False):
@@ -182,8 +184,10 @@ def to_markdown(ledger, plain=False):
         tested = rows[rows["verdict"] != NOT_TESTED]
         waiting = rows[rows["verdict"] == NOT_TESTED]
         parts += [f"### {title}", _caption(rows, scope, plain)]
-        if len(tested):
-            parts.append(_grid(tested, plain))
+        for source, line in _SOURCES.items():
+            if len(mine := tested[tested["source"] == source]):
+                parts += [line.format(_counts(rows[rows["source"] == source]))] if line else []
+                parts.append(_grid(mine, plain))
         if len(waiting):
             parts += ["Not tested:", "\n".join(f"- `{row.id}`: {row.note}." for row in waiting.itertuples())]
     return "\n\n".join(parts) + "\n"
@@ -194,10 +198,24 @@ def _title(corpus, preset, settings):
     return f"{title}, {settings}" if settings else title
 
 
-def _caption(rows, scope, plain):
+#: What stands above the table of the claims of each source; above the first stands the caption.
+_SOURCES = {
+    "words": "",
+    "tables": "What the paper's tables show, and no words of it claim: {}.",
+    "ours": "Ours, put beside what the paper says of others: {}.",
+}
+
+
+def _counts(rows):
+    """Count the verdicts."""
     counts = rows["verdict"].value_counts()
     order = (SUPPORTED, NOT_SUPPORTED, CANNOT_TELL, NOT_TESTED)
-    text = f"Claims of the paper: {', '.join(f'{counts[name]} {name}' for name in order if name in counts)}."
+    return ", ".join(f"{counts[name]} {name}" for name in order if name in counts)
+
+
+def _caption(rows, scope, plain):
+    said = rows[rows["source"] == "words"]
+    text = f"Claims of the paper: {_counts(said)}."
     if plain:
         return text + _OURS + _POINTS
     text += f" Scope: {scope}."

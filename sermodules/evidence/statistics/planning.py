@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from sermodules.errors import SermodulesError
-from sermodules.evidence.statistics.levels import ALPHA, EQUAL
+from sermodules.evidence.statistics.levels import ALPHA, EQUAL, LEVEL
 from sermodules.evidence.statistics.table import run_differences
 from sermodules.evidence.statistics.tests import fold_correlation, variance_factor
 
@@ -17,11 +17,14 @@ from sermodules.evidence.statistics.tests import fold_correlation, variance_fact
 class Spread:
     """What makes a difference of two configurations vary, as SDs in points.
 
-    `speakers`: from speaker to speaker, seeds apart. `seeds`: from seed to seed, within a speaker.
+    `speakers`: from speaker to speaker, seeds apart. `seeds`: from seed to seed, within a speaker. `speakers_low` and
+    `speakers_high`: the 95 % interval of `speakers`.
     """
 
     speakers: float
     seeds: float
+    speakers_low: float = 0.0
+    speakers_high: float = np.inf
 
     def of_folds(self, seeds):
         """Return the SD over the folds (points) of differences that are means over so many seeds."""
@@ -32,7 +35,10 @@ def spread(scores, reference, other):
     """Split the spread of a paired difference into speakers and seeds.
 
     One-way analysis of variance: the variance within speakers is due to the seeds; what the variance between their means
-    has more than that explains is due to the speakers (0 if it has less).
+    has more than that explains is due to the speakers. If it has less, the estimate is cut off at 0, which is no finding
+    that speakers are alike: the interval says how much there may be. It is that of F for the ratio of both variances, times
+    the seeds' variance as it was found (Searle, Casella and McCulloch 1992, "Variance components", chapter 3; with unequal
+    numbers of seeds their harmonic mean stands for all).
 
     See chapter "How sure can we be?".
 
@@ -65,6 +71,11 @@ def spread(scores, reference, other):
     >>> parts = statistics.spread(pd.DataFrame(rows, columns=statistics.COLUMNS), 60, "new")
     >>> round(parts.speakers, 2), round(parts.seeds, 2), round(parts.of_folds(100), 2)
     (1.0, 1.41, 1.01)
+
+    Two speakers say next to nothing of all others. The 95 % interval of the speakers' SD:
+
+    >>> round(parts.speakers_low, 2), round(parts.speakers_high, 1)
+    (0.0, 63.8)
     """
     groups = run_differences(scores, reference, other).groupby("speaker", sort=False)
     counts = groups.count()
@@ -74,8 +85,12 @@ def spread(scores, reference, other):
             "seed(s): to tell speakers from seeds, two of each are needed"
         )
     within = float((groups.var(ddof=1) * (counts - 1)).sum() / (counts - 1).sum())
-    between = float(groups.mean().var(ddof=1)) - within * float((1 / counts).mean())
-    return Spread(float(np.sqrt(max(between, 0.0))), float(np.sqrt(within)))
+    means, of_seeds = float(groups.mean().var(ddof=1)), within * float((1 / counts).mean())
+    degrees = len(counts) - 1, int((counts - 1).sum())
+    limits = stats.f.ppf([(1 + LEVEL) / 2, (1 - LEVEL) / 2], *degrees)
+    variances = (means - of_seeds, *(means / limits - of_seeds))
+    speakers, low, high = np.sqrt(np.maximum(variances, 0.0))
+    return Spread(float(speakers), float(np.sqrt(within)), float(low), float(high))
 
 
 def power(differences, noise, speakers=10, test="corrected_t", correlation=None, alpha=ALPHA, repeats=10_000, seed=0):
