@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sermodules import corpora, models, runs
-from sermodules.config import RunConfig
+from sermodules.config import RunConfig, words
 from sermodules.corpora import audio
 from sermodules.errors import AudioError, ConfigError, TrainingError
 from sermodules.features import functionals
@@ -392,7 +392,7 @@ def test_a_run(tones, tmp_path, model, size):
 SCRIPT = """
 import sys
 from sermodules import runs
-from sermodules.config import RunConfig
+from sermodules.config import RunConfig, words
 runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2])
 """
 
@@ -501,3 +501,28 @@ def test_known_figures_on_emodb(emodb, model, of_nine, of_eight):
             scores.append(recall_score(data.test.labels, predicted, average="macro"))
     for found, known in ((scores[::2], of_nine), (scores[1::2], of_eight)):
         assert (np.mean(found), np.std(found)) == pytest.approx(known, abs=ONE_UTTERANCE)
+
+
+def test_each_svm_has_a_cost_of_its_own_that_is_written_only_if_it_is_another():
+    compare, egemaps = (RunConfig.create(model=model) for model in ("svm_compare", "svm_egemaps"))
+    assert (compare.svm_cost, egemaps.svm_cost) == (0.001, 0.01)
+    assert all("svm_cost" not in config.record() for config in (compare, egemaps))
+    assert all(RunConfig.from_json(config.to_json()) == config for config in (compare, egemaps))
+    assert [*words.labels([compare, egemaps]).values()] == ["ComParE + SVM", "eGeMAPS + SVM"]
+    other = egemaps.replace(svm_cost=0.001)
+    assert other.record()["svm_cost"] == 0.001 and RunConfig.from_json(other.to_json()) == other
+    assert "svm_cost 0.001" in words.labels([egemaps, other])[other]
+
+
+def test_a_radial_kernel_separates_what_no_line_does():
+    rng = np.random.default_rng(1)
+    ring = rng.normal(0, 1, (200, 2))
+    labels = (np.linalg.norm(ring, axis=1) > 1.1).astype(np.int32)
+    part = Part(None, None, {"functionals": ring.astype(np.float32)}, labels)
+    rates = {}
+    for kernel in ("linear", "rbf"):
+        method = models.build(RunConfig.create(model="svm_egemaps", svm_kernel=kernel, svm_cost=1.0), 2)
+        method.machine = method._machine(method.config).fit(ring, labels)
+        rates[kernel] = (method.logits(part).argmax(axis=1) == labels).mean()
+        assert method.parameters()["parameters"].sum() > 0
+    assert rates["rbf"] > 0.9 > rates["linear"]

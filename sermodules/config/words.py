@@ -66,12 +66,17 @@ def unusual_settings(cell, names):
 
 
 def _told_apart(cell, cells):
-    """Return the settings, added later, in which others of the same preset differ: they are named although usual."""
-    mine, same = (
-        [name for name in _ADDED if _hears(cell, name)],
-        [other for other in cells if other.preset == cell.preset],
-    )
-    return [name for name in mine if len({getattr(other, name) for other in same if _hears(other, name)}) > 1]
+    """Return the settings, added later, in which others of the same preset differ: they are named although usual.
+
+    Not if all have what their models bring: each SVM has its own C.
+    """
+    found = []
+    for name in (name for name in _ADDED if _hears(cell, name)):
+        same = [other for other in cells if other.preset == cell.preset and _hears(other, name)]
+        values = {getattr(other, name) for other in same}
+        if len(values) > 1 and any(getattr(other, name) != getattr(supplied(other), name) for other in same):
+            found.append(name)
+    return found
 
 
 def _hears(cell, name):
