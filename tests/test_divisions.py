@@ -10,7 +10,7 @@ from conftest import write_tones
 
 from sermodules import corpora, metrics, runs, study
 from sermodules.config import RunConfig
-from sermodules.errors import ConfigError, ProtocolError
+from sermodules.errors import CorpusError, ConfigError, ProtocolError
 from sermodules.evidence import claims, report, scores, statistics
 from sermodules.models import epochs
 from sermodules.runs import store
@@ -174,7 +174,8 @@ def test_status_without_the_corpus_knows_the_folds_from_the_runs(of_groups, ten)
     folder, path, made, *_ = of_groups
     gone = path.with_name("gone.yaml")
     gone.write_text(path.read_text().replace(ten, "table:/nowhere/utterances.csv"))
-    assert not study.load(gone, out=folder / "runs").configs  # none of that corpus
+    with pytest.raises(CorpusError, match="is not there"):  # and no run of that corpus either
+        study.load(gone, out=folder / "runs")
     assert study.load(path, out=folder / "runs").configs == made.configs
     assert (study.status(made, folder / "runs")["done"] == 8).all()
 
