@@ -10,7 +10,7 @@ from conftest import write_tones
 
 from sermodules import corpora, metrics, runs, study
 from sermodules.config import RunConfig
-from sermodules.errors import CorpusError, ConfigError, ProtocolError
+from sermodules.errors import ConfigError, CorpusError, ProtocolError
 from sermodules.evidence import claims, report, scores, statistics
 from sermodules.models import epochs
 from sermodules.runs import store
