@@ -1,5 +1,6 @@
 """What several test files share: a tiny corpus of tones, real recordings where they are, a cache of its own, and a browser."""
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,14 @@ from sermodules.errors import CorpusError
 
 CLASSES = ["angry", "sad", "happy", "neutral"]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def script(name):
+    """Import a program of ``studies/``."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "studies" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session", autouse=True)

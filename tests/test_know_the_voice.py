@@ -1,25 +1,21 @@
 """The study of what knowing a voice is worth: who is known from what, and that nothing judged has told anything of itself."""
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import script
 
 from sermodules.folds import voices
 
-FILE = Path(__file__).parents[1] / "studies" / "know_the_voice.py"
 CLASSES = ["angry", "sad", "happy", "neutral"]
 SENTENCES = ["DFA", "IEO", "IOM", "ITH"]
 
 
 @pytest.fixture(scope="module")
 def study():
-    spec = importlib.util.spec_from_file_location("know_the_voice", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = script("know_the_voice")
     module.DRAWS = 2
     return module
 

@@ -1,27 +1,22 @@
 """The command that makes the weights of the page "Try it": only runs that give the published predictions again will do."""
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from conftest import script
 
 from sermodules import corpora, models
 from sermodules.config import RunConfig
 from sermodules.errors import SermodulesError
 from sermodules.inference import rounded
 
-FILE = Path(__file__).parents[1] / "studies" / "make_page_models.py"
 CLASSES = ["angry", "sad", "happy", "neutral"]
 
 
 @pytest.fixture(scope="module")
 def make():
-    spec = importlib.util.spec_from_file_location("make_page_models", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("make_page_models")
 
 
 def result(config, sad=0.6):

@@ -1,28 +1,23 @@
 """The cost of the IEMOCAP grid: the counts, the arithmetic, and one measurement of a tiny network."""
 
-import importlib.util
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from conftest import script
 
 from sermodules.config import RunConfig
 from sermodules.models import epochs
 
 #: A segment a second, a byte of weights, and a TFLOP a segment.
 SPEED = {"training": 1.0, "predicting": 1.0, "weights": 1.0, "train_flop": 3e12, "predict_flop": 1e12}
-FILE = Path(__file__).parents[1] / "studies" / "measure_cost.py"
 
 
 @pytest.fixture(scope="module")
 def measure():
-    spec = importlib.util.spec_from_file_location("measure_cost", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("measure_cost")
 
 
 def test_segments_of_an_utterance(measure):

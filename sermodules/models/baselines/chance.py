@@ -15,18 +15,12 @@ from sermodules.models.method import Method, without_epochs
 FLOOR = 1e-6
 
 
-class _Shares(Method):
-    """A method that hears nothing and knows only how frequent each class is in training.
-
-    Attributes
-    ----------
-    counts : numpy.ndarray of int, shape (classes,)
-        Training utterances of each class, after `fit`.
-    """
+class WithoutAudio(Method):
+    """A method that hears nothing itself. A subclass says by `part` what it takes of an utterance."""
 
     @classmethod
     def prepare(cls, config, table=None, fold=None):
-        """Make the parts of a fold; see `Method.prepare`. There are no inputs, and a row an utterance.
+        """Make the parts of a fold, a row an utterance; see `Method.prepare`.
 
         The audio is checked all the same, so that these models accept the corpora that the others accept.
         """
@@ -34,6 +28,16 @@ class _Shares(Method):
         unusable.check(table)
         parts = (cls.part(config, tables[name], classes) for name in PARTS)
         return FoldData(fold, classes, *parts, corpora.digest(table))
+
+
+class _Shares(WithoutAudio):
+    """A method that knows only how frequent each class is in training.
+
+    Attributes
+    ----------
+    counts : numpy.ndarray of int, shape (classes,)
+        Training utterances of each class, after `fit`.
+    """
 
     @classmethod
     def part(cls, config, table, classes, standardiser=None):

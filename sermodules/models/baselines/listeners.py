@@ -6,29 +6,16 @@ import time
 import numpy as np
 import pandas as pd
 
-from sermodules import corpora
-from sermodules.corpora import hearing, unusable
+from sermodules.corpora import hearing
 from sermodules.errors import TrainingError
-from sermodules.folds.parts import PARTS, FoldData, Part, class_indices, split, whole_utterances
+from sermodules.folds.parts import Part, class_indices, whole_utterances
 from sermodules.models import estimators
-from sermodules.models.baselines.chance import FLOOR, fraction
-from sermodules.models.method import Method, without_epochs
+from sermodules.models.baselines.chance import FLOOR, WithoutAudio, fraction
+from sermodules.models.method import without_epochs
 
 
-class _Answers(Method):
-    """A method whose input is what people answered; it hears nothing itself."""
-
-    @classmethod
-    def prepare(cls, config, table=None, fold=None):
-        """Make the parts of a fold; see `Method.prepare`.
-
-        The input is ``answers``, shares of listeners, float32, a row an utterance. The audio is checked all the same, so that
-        all models accept the same corpora.
-        """
-        table, fold, classes, tables = split(config, table, fold)
-        unusable.check(table)
-        parts = (cls.part(config, tables[name], classes) for name in PARTS)
-        return FoldData(fold, classes, *parts, corpora.digest(table))
+class _Answers(WithoutAudio):
+    """A method whose input, ``answers``, is what people answered: shares of listeners, float32, a row an utterance."""
 
     @classmethod
     def part(cls, config, table, classes, standardiser=None):
