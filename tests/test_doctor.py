@@ -333,3 +333,12 @@ def test_the_metadata_of_what_is_needed_names_its_folder():
     for name, module in packages.NEEDED.items():
         assert importlib.metadata.version(name) and packages.origin(module), name
         assert packages.stray(name, module) is None, name
+
+
+@pytest.mark.parametrize("name", ["XLA_FLAGS", "TF_XLA_FLAGS"])
+def test_a_flag_that_ends_each_process_is_found_before_the_first_run(monkeypatch, name):
+    monkeypatch.setenv(name, "--xla_no_such_flag=1")
+    finding = found(computing.look(), "variables")
+    assert finding.stops and finding.todo == f"unset {name}" and f"Unknown flag in {name}" in finding.private
+    monkeypatch.setenv(name, "")
+    assert not found(computing.look(), "variables").stops

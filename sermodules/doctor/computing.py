@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import joblib
@@ -11,6 +13,14 @@ from sermodules.config import RunConfig, backends
 from sermodules.doctor import packages
 from sermodules.doctor.finding import Finding
 from sermodules.runs import variables
+
+#: The least that has a backend read its flags. An unknown one ends the process, at its first training otherwise.
+PROBES = {
+    "tensorflow": "import tensorflow as tf; tf.function(lambda x: x + 1, jit_compile=True)(tf.constant(1.0))",
+    "jax": "import jax; jax.jit(lambda x: x + 1)(1.0)",
+}
+#: The variables that hold flags.
+FLAGS = ("XLA_FLAGS", "TF_XLA_FLAGS")
 
 #: What a process takes that does runs of preset teaching, in bytes; `make bench` measured 1.65 GB.
 MEMORY = 2e9
@@ -121,6 +131,9 @@ def _number(path, head="", unit=1):
 
 
 def _variables():
+    given, probe = [name for name in FLAGS if os.environ.get(name)], PROBES.get(os.environ[backends.VARIABLE])
+    if given and probe and not backend().stops and (said := _refused(probe)):
+        return Finding("variables", f"nothing starts with {' '.join(given)}", f"unset {' '.join(given)}", True, said)
     found = variables.settings()
     if not found:
         return Finding("variables", "none that changes numbers")
@@ -128,3 +141,18 @@ def _variables():
     return Finding(
         "variables", f"they change numbers: {said}", f"unset {' '.join(found)}, to compute as in a fresh shell"
     )
+
+
+def _refused(program):
+    """Start a backend in a process of its own, and return its last words if it ends; "" if it starts, or takes long."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=120, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    if done.returncode == 0:
+        return ""
+    return next(
+        (line for line in reversed(done.stderr.splitlines()) if line.strip()), "it ended without a word"
+    ).strip()
