@@ -19,6 +19,17 @@ class Spread:
 
     `speakers`: from speaker to speaker, seeds apart. `seeds`: from seed to seed, within a speaker. `speakers_low` and
     `speakers_high`: the 95 % interval of `speakers`.
+
+    See chapter "The study".
+
+    Examples
+    --------
+    More seeds average out their own share, and no more:
+
+    >>> from sermodules.evidence import statistics
+    >>> parts = statistics.Spread(speakers=3.0, seeds=4.0)
+    >>> parts.of_folds(1), round(parts.of_folds(100), 2)
+    (5.0, 3.03)
     """
 
     speakers: float
@@ -75,7 +86,7 @@ def spread(scores, reference, other):
     Two speakers say next to nothing of all others. The 95 % interval of the speakers' SD:
 
     >>> round(parts.speakers_low, 2), round(parts.speakers_high, 1)
-    (0.0, 63.8)
+    (0.0, 40.0)
     """
     groups = run_differences(scores, reference, other).groupby("speaker", sort=False)
     counts = groups.count()
