@@ -31,6 +31,7 @@ MODELS = {
     "network without gender": {"model": "model1", "gender": "none", "epochs": 2, "padding": "masked"},
     "network by speaker": {"model": "model1", "epochs": 2, "standardise": "speaker", "padding": "after"},
     "network by the batch": {"model": "acrnn_code", "epochs": 2, "class_weight": "none"},
+    "network by the speaker's statistics": {"model": "acrnn_code", "epochs": 2, "batch_norm": "speaker"},
     "bfloat16": {"model": "model2", "epochs": 1, "precision": "mixed_bfloat16", "standardise": "global"},
     "cnn_lstm": {"model": "cnn_lstm_vtlp", "epochs": 1},
     "dnn_elm": {"model": "dnn_elm", "epochs": 2},
@@ -133,7 +134,7 @@ def test_of_some_the_gender_is_known(kept, speech):
         assert np.allclose(mixed[POSTERIORS].to_numpy()[row], by[gender][row], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["network by speaker", "svm by speaker"])
+@pytest.mark.parametrize("name", ["network by speaker", "network by the speaker's statistics", "svm by speaker"])
 def test_without_a_speaker_a_model_by_speaker_says_what_it_needs(kept, speech, name):
     with pytest.raises(ConfigError, match="--speaker NAME"):
         sermodules.load(kept(name)).predict(speech)

@@ -1,6 +1,7 @@
 import functools
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.special
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from sermodules import models
 from sermodules.config import RunConfig
 from sermodules.folds import gender
+from sermodules.folds.parts import Part
 from sermodules.models.backend import keras
 
 ATTENTIONS = ("seq_self", "seq_self_equal_start", "scaled_dot", "additive", "acrnn", "acrnn_code", "mean", "max")
@@ -276,6 +278,54 @@ def test_a_prediction_does_not_depend_on_its_neighbours(batch_norm):
 def test_acrnns_batch_norm_uses_the_batch_at_prediction_too():
     alone, together = logits_alone_and_in_a_batch("batch")
     assert np.abs(alone - together).max() > 1e-3
+
+
+def part_of(speakers, loud):
+    """Return a part of segments of some speakers; those of the speakers in `loud` are thirty times as far from 0."""
+    rng, segments = np.random.default_rng(7), pd.DataFrame({"speaker": speakers})
+    x = rng.normal(0.5, 1, (len(speakers), 300, 40, 3)).astype("float32")
+    x[segments["speaker"].isin(loud)] *= 30
+    return Part(None, segments, {"log_mel": x}, np.zeros(len(speakers), np.int32))
+
+
+@pytest.mark.parametrize("at", ["linear", "dense", "both"])
+def test_batch_norm_by_speaker_is_keras_batch_normalisation_over_a_speaker(at):
+    method = models.build(small(batch_norm="speaker", batch_norm_at=at, conv_layers=1, gender="none"), 4)
+    part = part_of(["a", "b"] * 20, loud=["a"])  # more than a batch a speaker
+    outputs = models.logits(method, part)
+    network, kept = method.network, method.network.get_weights()
+    layers = {layer.name for layer in network.layers if type(layer).__name__ == "SpeakerNormalization"}
+    assert layers == {"linear": {"batch_norm"}, "dense": {"dense_norm"}, "both": {"batch_norm", "dense_norm"}}[at]
+    for speaker in (0, 1):
+        mine = {"log_mel": part.inputs["log_mel"][speaker::2]}
+        expected = network(mine, training=True)  # nothing else in the network differs between training and test
+        np.testing.assert_allclose(outputs[speaker::2], expected, rtol=1e-3, atol=1e-4)
+    models.logits(method, part)
+    for before, after in zip(kept, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)  # what it was told of a speaker stays nowhere
+
+
+def test_batch_norm_by_speaker_knows_no_other_speaker_and_no_order():
+    method = models.build(small(batch_norm="speaker", conv_layers=1, gender="none"), 4)
+    part = part_of(["a", "b", "a", "b", "a"], loud=["b"])
+    together, order = models.logits(method, part), [4, 3, 0, 2, 1]
+    for rows in (order, [0, 2, 4], [3, 1]):
+        chosen = Part(None, part.segments.iloc[rows], {"log_mel": part.inputs["log_mel"][rows]}, part.labels[rows])
+        np.testing.assert_allclose(models.logits(method, chosen), together[rows], rtol=1e-4, atol=1e-6)
+    alone = Part(None, part.segments.iloc[:1], {"log_mel": part.inputs["log_mel"][:1]}, part.labels[:1])
+    assert np.abs(models.logits(method, alone) - together[:1]).max() > 1e-3  # a voice from one segment is another voice
+
+
+def test_batch_norm_by_speaker_is_taught_as_that_by_batch():
+    x, y = np.random.default_rng(0).normal(2, 3, (8, 300, 40, 3)).astype("float32"), np.arange(8) % 4
+    learned = []
+    for batch_norm in ("batch", "speaker"):
+        network = models.network(small(batch_norm=batch_norm, conv_layers=1, gender="none"), 4)
+        network.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        network.train_on_batch({"log_mel": x}, y)
+        learned.append([weight.numpy() for weight in network.trainable_weights])
+    for batch, speaker in zip(*learned, strict=True):
+        np.testing.assert_array_equal(batch, speaker)
 
 
 @pytest.mark.parametrize(("batch_norm", "share"), [("running", 0.01), ("running_fast", 0.1)])

@@ -118,6 +118,8 @@ def test_study_files_of_the_project_can_be_read(path):
         "cremad-beside": ({("cremad", "teaching")}, 7 * 20),
         "comparison": ({("emodb", "teaching")}, 50 * 18),
         "acrnn-code": ({("emodb", "teaching")}, 10 * 7 * 5),
+        "voices": ({("cremad", "teaching")}, 10 * 5),
+        "width": ({("emodb", "teaching")}, 10 * 4 * 3),
         "precision": ({("emodb", "teaching")}, 50 * 2),
         "layer-start": ({("emodb", "teaching")}, 100),
         "pitch-floor": ({("emodb", "teaching")}, 100),

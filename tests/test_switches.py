@@ -50,6 +50,7 @@ SWITCHES = {
     ("batch_norm", "running"): {"network"},
     ("batch_norm", "running_fast"): {"network"},
     ("batch_norm", "batch"): {"network"},
+    ("batch_norm", "speaker"): {"network"},
     ("dense_units", 0): {"network"},
     ("width", 1 / 32): {"network"},
     ("precision", "mixed_bfloat16"): {"network"},
@@ -141,6 +142,7 @@ def test_every_choice_of_a_reading_is_tested():
     elsewhere |= {"classes", "unusable", "label"}
     # what baselines hear: tests/test_baselines_svm.py, tests/test_baselines_dnn_elm.py
     elsewhere |= {"level", "pitch_floor", "vectors", "svm_kernel", "svm_cost"}  # and tests/test_vectors.py
+    elsewhere |= {"batch_norm_at"}  # it needs a batch normalisation: TRAINED, and tests/test_models.py
     tested = {field for field, _ in SWITCHES}
     assert tested | elsewhere == set(RunConfig.__dataclass_fields__)
     for field in tested:
@@ -193,6 +195,7 @@ TRAINED = [{}, *({field: value} for field, value in SWITCHES)] + [
     for attention in RunConfig.__dataclass_fields__["attention"].metadata["choices"]
     for padding in ("after", "masked")
 ]
+TRAINED += [{"batch_norm": "speaker", "batch_norm_at": layer} for layer in ("dense", "both")]
 
 
 def test_every_value_of_every_switch_trains_predicts_and_is_stored_read_back_and_published(tones, tmp_path):

@@ -185,9 +185,14 @@ class RunConfig:
         "2x2", "2x4", default="2x2", doc="[2] max-pooling after the first convolution, time x frequency"
     )
     batch_norm: str = _choice(
-        "none", "running", "running_fast", "batch", default="none",
-        doc="batch normalisation after the linear layer, with running statistics at test (momentum 0.99, or fast, 0.9)"
-        " or (ACRNN's code) the batch's",
+        "none", "running", "running_fast", "batch", "speaker", default="none",
+        doc="batch normalisation after the linear layer, at test with running statistics (momentum 0.99, or fast, 0.9),"
+        " the batch's (ACRNN's code), or the speaker's (transductive)",
+    )  # fmt: skip
+    batch_norm_at: str = _choice(
+        "linear", "dense", "both", default="linear", added=True,
+        doc="after which layer `batch_norm` stands: the linear one before the BiLSTM, the dense one before the classifier, or"
+        " both",
     )  # fmt: skip
     dense_units: int = _number(0, 4096, default=64, doc="[16] units of the layer before the softmax; 0 leaves it out")
     # training
@@ -228,6 +233,11 @@ class RunConfig:
                 f"standardise {self.standardise!r} does not go with padding 'before': a zero that is standardised by the"
                 " statistics of a speaker is another number for each speaker, so the padding would tell who speaks. Use padding"
                 " 'after' or 'masked', and for the run that you compare it with too."
+            )
+        if self.batch_norm_at != "linear" and (self.batch_norm == "none" or not self.dense_units):
+            raise ConfigError(
+                f"parameter 'batch_norm_at' is {self.batch_norm_at!r}, 'batch_norm' is {self.batch_norm!r} and 'dense_units' is"
+                f" {self.dense_units}: there is no batch normalisation, or no dense layer for it to follow"
             )
         if self.enrol and not self.by_speaker:
             raise ConfigError(
@@ -376,6 +386,11 @@ class RunConfig:
     def by_speaker(self):
         """Whether each speaker is standardised by recordings of their own."""
         return self.standardise.startswith("speaker")
+
+    @property
+    def asks_who(self):
+        """Whether an answer depends on all recordings of a speaker, so that the model must be told whose is whose."""
+        return self.by_speaker or self.batch_norm == "speaker"
 
     @property
     def reading(self):

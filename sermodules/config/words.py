@@ -100,4 +100,5 @@ def setting(cell, name):
 
 def _warning(config, name):
     """Say of a setting that it uses the test speaker's recordings; "" of all others."""
-    return " (transductive)" if name == "standardise" and config.by_speaker and not config.enrol else ""
+    hears = {"standardise": config.by_speaker and not config.enrol, "batch_norm": config.batch_norm == "speaker"}
+    return " (transductive)" if hears.get(name) else ""

@@ -156,7 +156,7 @@ class Model:
             raise ConfigError(f"gender is {gender!r}: it must be one of {', '.join(GENDERS)}")
         require(self.config.model)
         table = collect(recordings, speaker, gender)
-        if self.config.by_speaker:
+        if self.config.asks_who:
             _check_speakers(table)
         table = self._with_enrolled(table, enrol, speaker, gender)
         heard, complaints = listen(table)
@@ -203,7 +203,7 @@ class Model:
 
     def _few(self, table):
         """Warn of speakers who are known from fewer recordings than the model was made for."""
-        if not self.config.by_speaker:
+        if not self.config.asks_who:
             return []
         made_for = self.config.enrol or FEWEST
         counts = _known(table).groupby("speaker").size()
@@ -256,7 +256,7 @@ class Model:
         notes.append(
             f"The model has heard {spoken}. Of speech in another language it knows nothing, and answers all the same."
         )
-        if self.config.by_speaker:
+        if self.config.asks_who:
             notes += [
                 f"speaker {name}: standardised by the statistics of {_recordings(len(mine))}, {mine['duration'].sum():.1f} s"
                 for name, mine in _known(table).groupby("speaker")

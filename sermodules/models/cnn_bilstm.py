@@ -1,8 +1,10 @@
 """The networks: encoder x attention x gender, put together from a `RunConfig`."""
 
 import dataclasses
+from functools import cached_property, partial
 
 import numpy as np
+import pandas as pd
 
 from sermodules import features
 from sermodules.features import BANDS, CHANNELS
@@ -14,7 +16,7 @@ from sermodules.models.attention import ATTENTIONS
 from sermodules.models.backend import begin, keras
 from sermodules.models.epochs import NetworkMethod, in_batches, minibatches, selection, undersampled, weights
 from sermodules.models.fused import FusedLeakyReLU, FusedLSTM
-from sermodules.models.normalisation import NORMALISATIONS
+from sermodules.models.normalisation import NORMALISATIONS, SpeakerNormalization
 
 GENDER_DIMENSIONS, GENDER_UNITS = 300, 64  # the paper, section 2.3
 
@@ -57,7 +59,7 @@ def encoder(x, mask, config):
         x = FusedLeakyReLU(negative_slope=0.01, name=f"conv{number + 1}_activation")(x)
     x = keras.layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="frames")(x)
     x = keras.layers.Dense(size(768, config.width), name="linear")(x)
-    if config.batch_norm != "none":
+    if config.batch_norm != "none" and config.batch_norm_at != "dense":
         x = NORMALISATIONS[config.batch_norm](name="batch_norm")(x)
         x = FusedLeakyReLU(negative_slope=0.01, name="linear_activation")(x)
     lstm = FusedLSTM(size(128, config.width), return_sequences=True)
@@ -126,8 +128,12 @@ def network(config, classes):
             inputs["gender"] = keras.Input((1,), name="gender", dtype="int32")
             branch = gender_branch(inputs["gender"], direct=config.gender == "embedding64")
             x = keras.layers.Concatenate(name="with_gender")([x, branch])
-        if config.dense_units:
+        if config.dense_units and config.batch_norm_at == "linear":
             x = keras.layers.Dense(config.dense_units, activation="relu", name="dense")(x)
+        elif config.dense_units:
+            x = keras.layers.Dense(config.dense_units, name="dense")(x)
+            x = NORMALISATIONS[config.batch_norm](name="dense_norm")(x)
+            x = keras.layers.ReLU(name="dense_activation")(x)
         logits = keras.layers.Dense(classes, name="logits", dtype="float32")(x)
         return keras.Model(inputs, logits, name=config.model)
     finally:
@@ -212,7 +218,43 @@ class CnnBilstm(NetworkMethod):
 
     def logits(self, part):
         """Return the network's outputs, (segments, classes) float32."""
-        return in_batches(self.network, part, lambda rows: {name: values[rows] for name, values in part.inputs.items()})
+        if self.config.batch_norm == "speaker":
+            return self._logits_by_speaker(part)
+        return in_batches(self.network, part, partial(_inputs, part))
+
+    @cached_property
+    def _normalised(self):
+        """Each layer that normalises by speaker, with the network up to it."""
+        layers = [layer for layer in self.network.layers if isinstance(layer, SpeakerNormalization)]
+        return [(layer, keras.Model(self.network.input, layer.input)) for layer in layers]
+
+    def _logits_by_speaker(self, part):
+        """Run the network for each speaker: the statistics of each layer in turn, then the outputs.
+
+        Segments without a speaker (the stored one of a kept model) are taken as of one.
+        """
+        outputs = np.empty((len(part.labels), self.classes), np.float32)
+        speakers = part.segments["speaker"] if "speaker" in part.segments else np.zeros(len(part.labels))
+        for mine in pd.DataFrame(index=range(len(speakers))).groupby(np.asarray(speakers)).indices.values():
+            one = dataclasses.replace(part, labels=part.labels[mine], inputs=_inputs(part, mine))
+            for layer, before in self._normalised:
+                mean, square = in_batches(before, one, partial(_inputs, one), then=_moments).mean(axis=0)
+                layer.know(mean, square - mean**2)
+            outputs[mine] = in_batches(self.network, one, partial(_inputs, one))
+        for layer, _ in self._normalised:
+            layer.know()
+        return outputs
+
+
+def _inputs(part, rows):
+    """Cut the network's inputs for rows of a part."""
+    return {name: values[rows] for name, values in part.inputs.items()}
+
+
+def _moments(x):
+    """Return each segment's mean and mean square over time, if it has any: from (n, ..., features) to (n, 2, features)."""
+    exact = np.asarray(x, np.float64).reshape(len(x), -1, x.shape[-1])
+    return np.stack([exact.mean(axis=1), (exact**2).mean(axis=1)], axis=1)
 
 
 def _part(config, table, rows, classes, extracted, standardiser, told):

@@ -441,7 +441,7 @@ def parameters(network):
     return pd.DataFrame(rows, columns=["layer", "output", "parameters"])
 
 
-def in_batches(network, part, inputs, batch_size=32):
+def in_batches(network, part, inputs, batch_size=32, then=np.asarray):
     """Run a network over the segments of a part.
 
     Parameters
@@ -453,13 +453,16 @@ def in_batches(network, part, inputs, batch_size=32):
         From an array of rows of the part to what the network takes.
     batch_size : int
         Segments at a time. The last batch is filled up with segments from the beginning, so that only one shape is compiled.
+    then : callable
+        From the outputs of a batch to what is kept of each.
 
     Returns
     -------
-    numpy.ndarray of float32, shape (n, classes)
+    numpy.ndarray, shape (n, ...)
+        Of a network's logits, (n, classes) in float32.
     """
     count, outputs = len(part.labels), []
     for begin in range(0, count, batch_size):
         rows = np.arange(begin, begin + batch_size) % count
-        outputs.append(np.asarray(network.predict_on_batch(inputs(rows))))
+        outputs.append(then(network.predict_on_batch(inputs(rows))))
     return np.concatenate(outputs)[:count]

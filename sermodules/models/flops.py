@@ -21,7 +21,8 @@ _KERNELS = {
 }
 _FREE = {
     "InputLayer", "FusedLeakyReLU", "LeakyReLU", "MaxPooling2D", "Reshape", "GlobalAveragePooling1D", "Embedding",
-    "Flatten", "Concatenate", "GetItem", "BatchNormalization", "BatchStatisticsNormalization", "MaxPooling",
+    "Flatten", "Concatenate", "GetItem", "BatchNormalization", "BatchStatisticsNormalization", "SpeakerNormalization",
+    "MaxPooling",
 }  # fmt: skip
 
 # FLOP of each attention over T frames of F features.
