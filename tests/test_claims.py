@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import re
 from pathlib import Path
@@ -268,6 +269,22 @@ def test_at_least_as_good_allows_a_difference_that_counts_as_none(gap, verdict):
     assert decided(table({MODEL2: 60 + gap, SVM: 60}), "network-matches-classical-features")["verdict"] == verdict
 
 
+def test_another_correlation_of_the_folds_moves_the_interval_and_so_a_verdict_on_the_edge():
+    by_id = {claim.id: claim.rule for claim in claims.CLAIMS}
+    frame = recalls(table({MODEL1: 60, MODEL2: 64}, noise=8), noise=20)
+    for claim in (MAIN, "happy-recognised-worst-model-2"):
+        mild, rule, strict = (
+            dataclasses.replace(by_id[claim], correlation=rho).decide(frame) for rho in (0.0, None, 0.3)
+        )
+        assert strict.high - strict.low > rule.high - rule.low > mild.high - mild.low
+    assert dataclasses.replace(by_id[MAIN], correlation=1 / 10).decide(frame).ours == by_id[MAIN].decide(frame).ours
+
+
+def test_the_linear_layer_saves_parameters_with_the_printed_pooling_only():
+    note = claims.ledger().set_index("id").loc["linear-layer-saves-parameters", "note"]
+    assert "with 2 x 4, as in ACRNN's code: 2,885,376 with, 2,753,536 without: 4.8 % more" in note
+
+
 def test_missing_runs_are_named_and_not_judged():
     found = claims.ledger(table({MODEL2: 60})).set_index("id")
     assert found.loc[MAIN, "verdict"] == claims.NOT_TESTED
@@ -395,7 +412,17 @@ def test_figures_of_iemocap_need_the_papers_network_and_data(changed, missing):
 @pytest.mark.parametrize(("gain", "verdict"), [(1.5, SUPPORTED), (6, NOT_SUPPORTED), (-4, NOT_SUPPORTED)])
 def test_one_to_two_points_of_gender(gain, verdict):
     frame = table({NO_GENDER: 60, MODEL2: 60 + gain}, corpus="iemocap", preset="paper")
-    assert decided(frame, "gender-adds-1-to-2-points")["verdict"] == verdict
+    found = decided(frame, "gender-adds-1-to-2-points")
+    assert found["verdict"] == verdict
+    assert found["ours"].count("points of UAR") == found["ours"].count("points of WA") == 1
+
+
+def test_where_the_score_is_open_both_have_to_agree():
+    frame = table({NO_GENDER: 60, MODEL2: 61.5}, corpus="iemocap", preset="paper")
+    frame.loc[frame["gender"] == "none", "wa"] -= 6
+    found = decided(frame, "gender-adds-1-to-2-points")
+    assert found["verdict"] == CANNOT_TELL and found["low"] < 1.5 and found["high"] > 7
+    assert "of UAR" in found["note"] and f": {SUPPORTED}" in found["note"] and f": {NOT_SUPPORTED}" in found["note"]
 
 
 # --- recalls
@@ -643,13 +670,17 @@ def test_markdown_shows_every_claim_with_its_verdict():
 def test_markdown_counts_apart_what_the_paper_does_not_say_in_words():
     found = claims.ledger(recalls(table({MODEL1: 60, MODEL2: 65, SVM: 65}), happy=50, angry=50))
     text = claims.to_markdown(found[found["kind"] == "corpus"])
-    said, tables_, ours = re.split(r"What the paper's tables show, and no words|Ours, put beside", text)
+    said, reading, tables_, ours = re.split(
+        r"Said in words that|What the paper's tables show, and no|Ours, put beside", text
+    )
     apart = found[(found["source"] != "words") & (found["verdict"] != claims.NOT_TESTED)].set_index("id")["source"]
     assert {"happy-taken-for-neutral-model-1", "self-attention-costs-angry", "self-attention-more-stable"} < set(
         apart.index
     )
     for name, source in apart[apart.index.isin(found.loc[found["kind"] == "corpus", "id"])].items():
-        assert f"(`{name}`)" in {"tables": tables_, "ours": ours}[source] and f"(`{name}`)" not in said
+        assert (
+            f"(`{name}`)" in {"reading": reading, "tables": tables_, "ours": ours}[source] and f"(`{name}`)" not in said
+        )
     count = int((found.query("kind == 'corpus' and source == 'tables'")["verdict"] == CANNOT_TELL).sum())
     assert f"{count} cannot tell at this power." in tables_.partition("\n")[0]
 

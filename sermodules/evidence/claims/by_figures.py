@@ -172,7 +172,8 @@ ARITHMETIC = (
     Claim(
         "model-2-more-precise-as-printed",
         "In the printed Tables 3 and 4 Model 2 recognises more utterances than Model 1.",
-        where="section 3.4; Tables 3 and 4",
+        where='section 3.4 ("more precise results"); Tables 3 and 4',
+        source="reading",
         figure=NO_FIGURE,
         rule=Printed(checks.model_2_recognises_more),
     ),

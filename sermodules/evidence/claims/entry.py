@@ -21,8 +21,9 @@ class Claim:
         What the paper reports; `NO_FIGURE` if it gives none.
     rule : object
         What decides it: one of `rules`, or a `checks.Printed`.
-    source : {"words", "tables", "ours"}
-        Whether the paper says it in words; or its tables show it and no words do; or it is our own, put beside what it says.
+    source : {"words", "reading", "tables", "ours"}
+        Whether the paper says it in words; or its words leave open what is meant, and what is measured is our reading; or its
+        tables show it and no words do; or it is our own, put beside what it says.
     only_iemocap : bool
         The claim is about the size of a figure on IEMOCAP: with another corpus, preset or setting there is nothing to judge.
     """

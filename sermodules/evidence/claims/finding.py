@@ -66,7 +66,7 @@ def exact(ours, holds, note=""):
     return Found(ours, np.nan, np.nan, SUPPORTED if holds else NOT_SUPPORTED, note=note)
 
 
-def evidence(values, shared=None):
+def evidence(values, shared=None, correlation=None):
     """Return the mean and what `statistics.verdict` takes.
 
     Parameters
@@ -75,6 +75,8 @@ def evidence(values, shared=None):
         Points, one value a speaker; one a speaker and seed, indexed so, if trainings are shared.
     shared : pandas.Series, optional
         The training of each speaker and seed, where one training tested many: from `statistics.shared_trainings`.
+    correlation : float, optional
+        Of two folds, as in `statistics.corrected_t`. Nothing where trainings are shared.
 
     Returns
     -------
@@ -91,7 +93,7 @@ def evidence(values, shared=None):
             raise Missing("needs speakers tested by at least two trainings")
         found = statistics.clustered_t(rows)
         return {"difference": found.mean} | plain_evidence(found.low, found.high, found.p)
-    test = statistics.corrected_t(values)
+    test = statistics.corrected_t(values, correlation)
     low, high = statistics.bootstrap_interval(values)
     return {
         "difference": test.mean,
@@ -122,12 +124,12 @@ def in_points(value, ends, what=""):
     return f"{value:+.2f} points{what}, {brackets}"
 
 
-def could_see(values, verdict, slack=0.0, shared=None):
+def could_see(values, verdict, slack=0.0, shared=None, correlation=None):
     """Say which difference could have been seen, where the values could not tell.
 
     Parameters
     ----------
-    values, shared
+    values, shared, correlation
         As in `evidence`.
     verdict : str
     slack : float
@@ -142,7 +144,8 @@ def could_see(values, verdict, slack=0.0, shared=None):
     if verdict != CANNOT_TELL or len(points) < FEWEST_SPEAKERS_FOR_POWER or np.ptp(points) <= EQUAL:
         return ""
     if shared is None:
-        size = statistics.detectable(np.std(points, ddof=1), POWER, speakers=len(points)) - slack
+        sd = np.std(points, ddof=1)
+        size = statistics.detectable(sd, POWER, speakers=len(points), correlation=correlation) - slack
     else:
         size = statistics.clustered_t(statistics.with_trainings(values, shared)).detectable(POWER) - slack
     return f"detectable with power {POWER:g}: {size:.1f} points"

@@ -202,6 +202,7 @@ def _title(corpus, preset, settings):
 #: What stands above the table of the claims of each source; above the first stands the caption.
 _SOURCES = {
     "words": "",
+    "reading": "Said in words that leave open what is meant; what is measured is our reading: {}.",
     "tables": "What the paper's tables show, and no words of it claim: {}.",
     "ours": "Ours, put beside what the paper says of others: {}.",
 }

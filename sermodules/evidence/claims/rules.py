@@ -67,6 +67,7 @@ class Difference(Rule):
     `least` and `most` are those of `statistics.verdict`. `sign` is -1 if a loss is claimed. `slack` is added before the
     verdict, for a claim of "at least as good". `on` says by what runs are paired: a baseline shares no draw of weights with
     a network, so by speaker only; but the seed draws the groups that are left out together, so there by seed too.
+    `correlation` is that of two folds, as in `statistics.corrected_t`: another one than the rule's shows how firm a verdict is.
     """
 
     plus: Cell
@@ -77,6 +78,7 @@ class Difference(Rule):
     sign: int = 1
     slack: float = 0.0
     on: tuple = ("speaker", "seed")
+    correlation: float | None = None
 
     @property
     def compared(self):
@@ -91,19 +93,49 @@ class Difference(Rule):
         gaps = [values(plus, name, shared) - values(minus, name, shared) for name in self.columns]
         gap = sum(gaps) / len(gaps)
         verdict = self._verdict(gap, shared)
-        found = evidence(gap, shared)
+        found = evidence(gap, shared, self.correlation)
         ends = interval(found)
         note = joined(
             left_out(scores, (self.plus, self.minus), (plus, minus)),
             f"at least as good: not worse by {self.slack:g} point or more" if self.slack else "",
-            could_see(gap, verdict, self.slack, shared),
+            could_see(gap, verdict, self.slack, shared, self.correlation),
         )
         ours = in_points(found["difference"], ends, f" of {_quantity(*self.columns)}")
         return Found(ours, *ends, verdict, pd.concat([plus, minus]), note, found["difference"])
 
     def _verdict(self, gap, shared):
         rope = 0 if self.slack else ROPE
-        return statistics.verdict(evidence(self.sign * gap + self.slack, shared), self.least, self.most, rope=rope)
+        found = evidence(self.sign * gap + self.slack, shared, self.correlation)
+        return statistics.verdict(found, self.least, self.most, rope=rope)
+
+
+@dataclass(frozen=True)
+class OpenScore(Rule):
+    """A claim that leaves open which score it means: each reading is judged, and where they disagree nothing is decided.
+
+    The interval is the smallest that holds those of all readings.
+    """
+
+    readings: tuple
+
+    @property
+    def compared(self):
+        """Say what is taken from what."""
+        return self.readings[0].compared
+
+    def decide(self, scores):
+        """Judge the runs, as `Rule.decide` says."""
+        found = [reading.decide(scores) for reading in self.readings]
+        verdicts = {each.verdict for each in found}
+        lines = [f"{each.ours}: {each.verdict}{f' ({each.note})' if each.note else ''}" for each in found]
+        return Found(
+            "; ".join(each.ours for each in found),
+            min(each.low for each in found),
+            max(each.high for each in found),
+            verdicts.pop() if len(verdicts) == 1 else CANNOT_TELL,
+            found[0].runs,
+            joined("open: which score is meant", *lines),
+        )
 
 
 @dataclass(frozen=True)
@@ -174,12 +206,16 @@ def _row_labels():
 
 @dataclass(frozen=True)
 class Within(Rule):
-    """One column less others of the same run, times `sign`; every one of the differences must be above 0."""
+    """One column less others of the same run, times `sign`; every one of the differences must be above 0.
+
+    `correlation` is that of `Difference`.
+    """
 
     cell: Cell
     column: str
     others: tuple
     sign: int = 1
+    correlation: float | None = None
 
     @property
     def compared(self):
@@ -193,7 +229,7 @@ class Within(Rule):
         shared = trainings(scores)
         mine = values(runs, self.column, shared)
         gaps = {name: self.sign * (mine - values(runs, name, shared)) for name in self.others}
-        found = _every(gaps, self.sign, self.column, shared)
+        found = _every(gaps, self.sign, self.column, shared, self.correlation)
         return dataclasses.replace(found, runs=runs, note=joined(found.note, left_out(scores, (self.cell,), (runs,))))
 
 
@@ -211,14 +247,14 @@ def _other_recalls(emotion):
     return tuple(f"recall_{name}" for name in paper.CLASSES if name != emotion)
 
 
-def _every(gaps, sign, column, shared):
+def _every(gaps, sign, column, shared, correlation):
     """Judge a claim that holds if each of several differences is above 0; show one that decided.
 
     It needs no correction for their number, because each has to pass (Berger 1982, "Multiparameter hypothesis testing and
     acceptance sampling", Technometrics 24). It is refused if one of them is. Of those with the verdict, the one whose
     interval reaches down furthest is shown.
     """
-    found = {name: evidence(gap, shared) for name, gap in gaps.items()}
+    found = {name: evidence(gap, shared, correlation) for name, gap in gaps.items()}
     verdicts = {name: statistics.verdict(each) for name, each in found.items()}
     verdict = next(which for which in (NOT_SUPPORTED, CANNOT_TELL, SUPPORTED) if which in verdicts.values())
     decided = [name for name in gaps if verdicts[name] == verdict]
@@ -231,7 +267,8 @@ def _every(gaps, sign, column, shared):
     else:
         against, all_of_them = f" of {_quantity(column)}, less {_quantity(name)}", ""
     ours = in_points(sign * found[name]["difference"], ends, against)
-    return Found(ours, *ends, verdict, note=joined(all_of_them, could_see(gaps[name], verdict, shared=shared)))
+    seen = could_see(gaps[name], verdict, shared=shared, correlation=correlation)
+    return Found(ours, *ends, verdict, note=joined(all_of_them, seen))
 
 
 @dataclass(frozen=True)

@@ -223,13 +223,18 @@ def by_speaker():
     return tables.TABLE1.set_index(pd.Index(names, name="speaker"))[list(tables.TABLE1_MEAN)]
 
 
-def linear_layer_parameters():
+def linear_layer_parameters(pooled=2):
     """Count the parameters behind the convolutions with and without the linear layer of 768 (section 2.2.2).
 
     The sizes are the paper's: 40 bands, halved by the 2 x 2 pooling, times 256 feature maps; a linear layer of 768; a BiLSTM
     of 128 cells a direction with four gates, each with weights for its input and its state and a bias.
 
     See chapter "The CNN-BiLSTM".
+
+    Parameters
+    ----------
+    pooled : int
+        How many bands the pooling makes one: 2 in the paper, 4 in ACRNN's code.
 
     Returns
     -------
@@ -243,8 +248,13 @@ def linear_layer_parameters():
     >>> from sermodules.evidence import paper
     >>> paper.linear_layer_parameters().to_dict()
     {'with': 4851456, 'without': 5374976}
+
+    With the pooling of ACRNN's code it saves nothing.
+
+    >>> paper.linear_layer_parameters(pooled=4).to_dict()
+    {'with': 2885376, 'without': 2753536}
     """
-    inputs, units, cells = 40 // 2 * 256, 768, 128
+    inputs, units, cells = 40 // pooled * 256, 768, 128
 
     def bilstm(size):
         return 2 * 4 * cells * (size + cells + 1)
