@@ -700,6 +700,7 @@ def test_cost_of_iemocap_is_what_was_measured(tmp_path):
     assert where == "**2 cores (X), jax 1, 2026-11-23:**"
     assert model2 == "| `paper`, float32, 2 threads | `model2` | 2.5 | 200 | 417.0 | 18 |"
     assert every == "| `paper`, float32, 2 threads | `all` |  | 203 | 1,234.5 | 52 |"
+    assert found["iemocap_hours"] == "1,234\N{NO-BREAK SPACE}hours on 2 cores (X)"
     assert found["iemocap_petaflop"] == "900\N{NO-BREAK SPACE}PFLOP"
     assert found["iemocap_gpu"].splitlines()[2:4] == ["| 5 | 50.0 | 3 |", "| 20 | 12.5 | 1 |"]
 
@@ -802,6 +803,26 @@ def test_run_times_are_those_of_the_published_runs():
     assert results[0].provenance["machine"]["processor"] in table
     twice = sermodules_book.run_times({"emodb-teaching": results, "again": results})["run_times"]
     assert re.findall(r"\*\* .*", twice) == re.findall(r"\*\* .*", table)  # studies may share runs: counted once
+
+
+def test_commits_are_those_of_the_checkout_and_of_the_published_runs(tmp_path):
+    studies = sermodules_book.published_studies(ROOT)
+    table = sermodules_book.run_commits(studies)["run_commits"].splitlines()[2:]
+    assert len(table) == len(studies)
+    for line, (name, results) in zip(table, studies.items(), strict=True):
+        assert line.startswith(f"| `{name}` |")
+        assert sum(int(count) for count in re.findall(r"\((\d+) runs\)", line)) == len(results)
+        assert {result.provenance["commit"][:7] for result in results} <= set(re.findall(r"[0-9a-f]{7}", line))
+    assert sermodules_book.build_commit(tmp_path)["build_commit"].endswith("no checkout")
+    here = sermodules_book.build_commit(ROOT)["build_commit"]
+    assert re.match(r"commit `[0-9a-f]{7}`|a copy of the project", here)
+
+
+def test_the_landing_page_says_in_words_which_variants_have_few_seeds():
+    runs = pd.DataFrame({"model": ["model1"] + 3 * ["model2"], "attention": ["additive", "max", "mean", "mean"]})
+    told = sermodules_book._few_seeds(runs.assign(gender="embedding", seed=[1, 1, 1, 2]))
+    assert "1 variant of Model 1 and 1 variant of Model 2: the number of seeds is 1. All others have 2;" in told
+    assert "Every method and variant has 1" in sermodules_book._few_seeds(runs[:3].assign(gender="none", seed=1))
 
 
 def test_docstrings_become_text_that_may_stand_many_times_on_a_page():

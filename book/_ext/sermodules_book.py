@@ -44,6 +44,8 @@ from sermodules import plots
 from sermodules.__main__ import main as command_line
 from sermodules.config import METHODS
 from sermodules.evidence import claims, paper, report, scores, statistics
+from sermodules.paths import project_root
+from sermodules.runs import provenance
 from sermodules.study import published
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # `benchmarks` is no part of the package
@@ -218,13 +220,17 @@ def _seeds(rows):
 
 def _few_seeds(runs):
     """Say which settings have fewer seeds than the others."""
-    kinds = runs[["model", "attention", "gender"]].astype(str).agg(", ".join, axis=1)
-    seeds = runs.groupby(kinds)["seed"].nunique()
-    few = seeds[seeds < seeds.max()]
-    listed = "; ".join(f"`{name}`: {count}" for name, count in few.items())
+    seeds = runs.groupby(["model", "attention", "gender"])["seed"].nunique()
+    few = seeds[seeds < seeds.max()].rename(index=lambda name: METHODS[name].name, level="model")
     if few.empty:
-        return f"**More seeds.** Every setting has {seeds.max()}."
-    return f"**As many seeds of all settings.** {len(few)} (model, attention, gender) have fewer than {seeds.max()}: {listed}."
+        return f"**More seeds.** Every method and variant has {seeds.max()}."
+    counts = few.groupby(level="model").size()
+    listed = " and ".join(f"{count} variant{'s' * (count > 1)} of {name}" for name, count in counts.items())
+    fewest = f"from {few.min()} to {few.max()}" if few.min() < few.max() else f"{few.max()}"
+    return (
+        f"**Steady figures for all that is compared.** {listed}: the number of seeds is {fewest}. All others have"
+        f" {seeds.max()}; {{doc}}`baselines` has the list."
+    )
 
 
 def _how_often(runs):
@@ -444,6 +450,16 @@ def versions(root):
     return {"versions": _table(("package", "version"), rows), "machine": machine}
 
 
+def build_commit(root):
+    """Return the commit of the checkout that the pages are made from, and whether files of it were changed."""
+    top = provenance.git("rev-parse", "--show-toplevel")
+    if not top or Path(root).resolve() != project_root().resolve() or Path(top).resolve() != project_root().resolve():
+        return {"build_commit": "a copy of the project that is no checkout"}
+    changed = provenance.git("status", "--porcelain", "--untracked-files=no")
+    told = f"commit `{provenance.git('rev-parse', 'HEAD')[:7]}`"
+    return {"build_commit": told + (", with files changed since" if changed else "")}
+
+
 def commands():
     """Return the commands of the command line with the first sentence of their help."""
     rows, waiting = [], [("sermodules", command_line)]
@@ -492,6 +508,15 @@ def run_times(studies):
         hours = (once["seconds"] - once["reused"]).sum() / 3600
         texts.append(f"**{where}:** {len(once)} runs, {hours:.1f} hours of computing\n\n{table}")
     return {"run_times": "\n\n".join(texts)}
+
+
+def run_commits(studies):
+    """Return which commits made the runs of each published study, the most runs first."""
+    rows = []
+    for name, results in studies.items():
+        made = pd.Series([(result.provenance.get("commit") or "not known")[:9] for result in results]).value_counts()
+        rows.append((f"`{name}`", ", ".join(f"{commit[:7]} ({count} runs)" for commit, count in made.items())))
+    return {"run_commits": _table(("study", "commit"), rows)}
 
 
 #: The benchmarks whose tables the page of versions shows, in this order.
@@ -577,7 +602,8 @@ def iemocap_cost(root):
     """Return what the full IEMOCAP grid costs on the machines on which studies/measure_cost.py was run, and would on a GPU."""
     path = Path(root) / "results" / "iemocap-cost.csv"
     if not path.is_file():
-        return dict.fromkeys(("iemocap_cost", "iemocap_petaflop", "iemocap_gpu"), "(no machine has been measured yet)")
+        missing = ("iemocap_cost", "iemocap_hours", "iemocap_petaflop", "iemocap_gpu")
+        return dict.fromkeys(missing, "(no machine has been measured yet)")
     head = ("run", "model", "#segments trained a second", "#GFLOP a second", "#hours", "#machines for a day")
     texts = []
     table = pd.read_csv(path)
@@ -590,11 +616,13 @@ def iemocap_cost(root):
             kept_up = f"{row.petaflop * 1e6 / (3600 * row.hours):,.0f}"
             lines.append((run, f"`{row.model}`", _speed(row.training), kept_up, f"{row.hours:,.1f}", row.workers))
         texts.append(f"**{where[0]}, {where[1]}, {where[2]}:**\n\n{_table(head, lines)}")
-    petaflop = table.query("preset == 'paper' and model == 'all'")["petaflop"].iloc[0]
+    full = table.query("preset == 'paper' and model == 'all' and precision == 'float32'").iloc[0]
+    petaflop = full["petaflop"]
     hours = {speed: petaflop * 1000 / speed / 3600 for speed in GPU_SPEEDS}
     lines = [(speed, f"{found:,.1f}", math.ceil(found / 24)) for speed, found in hours.items()]
     return {
         "iemocap_cost": "\n\n".join(texts),
+        "iemocap_hours": f"{full['hours']:,.0f}\N{NO-BREAK SPACE}hours on {full['machine']}",
         "iemocap_petaflop": f"{petaflop:,.0f}\N{NO-BREAK SPACE}PFLOP",
         "iemocap_gpu": _table(("#TFLOP a second", "#hours", "#GPUs for a day"), lines),
     }
@@ -820,7 +848,9 @@ def on_config(app, config):
         **repetition(app.srcdir),
         **versions(app.srcdir),
         **commands(),
+        **build_commit(app.srcdir),
         **run_times(studies),
+        **run_commits(studies),
         **iemocap_cost(app.srcdir),
         **benchmark_tables(app.srcdir),
         **precision_effect(studies),
