@@ -66,7 +66,7 @@ LISTED = {
         "guess 20,000 times",
         "20,000 guessers",
         "We invent 5,000 studies",
-        "4,000 simulated studies",
+        "10,000 simulated studies",
         "Speakers scatter by 4 points",
         "1,000 invented studies, 91 speakers",
         "20 times at random",
