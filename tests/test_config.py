@@ -71,9 +71,12 @@ def test_bad_settings_are_refused_by_name(settings, words):
 
 
 def test_every_field_can_be_set_and_changes_the_run_id():
-    usual, told = RunConfig.create(), RunConfig.create(standardise="speaker", padding="after")
+    alone_nothing = {
+        "enrol": RunConfig.create(standardise="speaker", padding="after"),
+        "batch_norm_at": RunConfig.create(batch_norm="speaker"),
+    }
     for field in dataclasses.fields(RunConfig):
-        base = told if field.name == "enrol" else usual  # enrol alone means nothing
+        base = alone_nothing.get(field.name, RunConfig.create())
         value = getattr(base, field.name)
         choices = [c for c in field.metadata.get("choices", []) if c != value]
         if choices:
@@ -89,6 +92,18 @@ def test_every_field_can_be_set_and_changes_the_run_id():
         changed = base.replace(**{field.name: other})
         assert changed.run_id != base.run_id, field.name
         assert {k for k, v in changed.to_dict().items() if v != base.to_dict()[k]} == {field.name}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"batch_norm_at": "dense"}, "there is no batch normalisation"),
+        ({"batch_norm": "speaker", "batch_norm_at": "both", "dense_units": 0}, "no dense layer"),
+    ],
+)
+def test_a_place_for_batch_normalisation_without_one_is_refused(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        RunConfig.create(**settings)
 
 
 @settings(max_examples=50, deadline=None)
