@@ -258,7 +258,8 @@ def installed(module):
 
 
 def _spread(values):
-    return [float(np.median(values)), float(np.min(values)), float(np.max(values))]
+    """Return median, lowest and highest, rounded as the file has them, so that a table says the same before and after."""
+    return [float(f"{of(values):.6g}") for of in (np.median, np.min, np.max)]
 
 
 def table(results):
@@ -359,7 +360,7 @@ def write(results, path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
-    results.to_csv(new, index=False, float_format="%.6g")
+    results.to_csv(new, index=False)
     new.replace(path)
 
 
