@@ -489,7 +489,7 @@ def run_times(studies):
     """Return what the runs of the published studies took, a table for each kind of machine."""
     rows = []
     for name, results in studies.items():
-        table = scores.from_results(results)
+        table = scores.from_results(results).drop_duplicates("run")  # there is a row a speaker, too
         table["where"] = [_environment(result.provenance) for result in results]
         table["what"] = [f"`{name}`: {_configuration(run)}" for _, run in table.iterrows()]
         table["reused"] = [result.provenance.get("reused_seconds", 0.0) for result in results]
