@@ -115,7 +115,7 @@ def test_study_files_of_the_project_can_be_read(path):
         "iemocap-baselines": ({("iemocap", "paper")}, 50 * 7),
         "emodb-teaching": ({("emodb", "teaching")}, 200),
         "cremad-teaching": ({("cremad", "teaching")}, 4 * 50),
-        "cremad-beside": ({("cremad", "teaching")}, 7 * 20),
+        "cremad-beside": ({("cremad", "teaching")}, 9 * 20),
         "comparison": ({("emodb", "teaching")}, 50 * 18),
         "acrnn-code": ({("emodb", "teaching")}, 10 * 7 * 5),
         "voices": ({("cremad", "teaching")}, 10 * 5),
