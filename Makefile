@@ -88,8 +88,8 @@ study: $(READY)
 	$(BIN)/python -m sermodules study report studies/quick.yaml
 	@echo "The book is built. Open this file in a browser: $(CURDIR)/_build/html/index.html"
 
-# Tests that start processes of their own and watch the clock, or keep both cores busy by themselves.
-ALONE = tests/test_engine.py tests/test_planted_faults.py tests/test_player.py tests/test_try_it.py
+# Tests that start processes of their own and watch the clock.
+ALONE = tests/test_engine.py
 
 # Tests of the built book.
 BUILT = tests/test_book.py tests/test_jupyterlab.py tests/test_lecture.py
