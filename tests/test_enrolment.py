@@ -31,6 +31,8 @@ def test_what_belongs_together():
         RunConfig.create(enrol=3)
     with pytest.raises(ConfigError, match="'speaker_shrunk' does not go with padding 'before'"):
         config_of("synthetic", "speaker_shrunk", padding="before")
+    with pytest.raises(ConfigError, match="by all that are judged"):
+        config_of("synthetic", "speaker", batch_norm="speaker")
     for model in ("svm_egemaps", "majority"):
         with pytest.raises(ConfigError, match="'enrol' means nothing"):
             RunConfig.create(model=model, enrol=3)
@@ -40,6 +42,7 @@ def test_what_belongs_together():
 
 
 def test_only_what_sees_the_judged_recordings_is_called_transductive():
+    assert "batch_norm speaker (transductive)" in words.settings(RunConfig.create(batch_norm="speaker"))
     assert "transductive" in words.settings(config_of("synthetic", "speaker_shrunk", enrol=0))
     assert "transductive" not in words.settings(config_of("synthetic", "speaker_shrunk"))
 

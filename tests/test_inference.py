@@ -31,7 +31,14 @@ MODELS = {
     "network without gender": {"model": "model1", "gender": "none", "epochs": 2, "padding": "masked"},
     "network by speaker": {"model": "model1", "epochs": 2, "standardise": "speaker", "padding": "after"},
     "network by the batch": {"model": "acrnn_code", "epochs": 2, "class_weight": "none"},
-    "network by the speaker's statistics": {"model": "acrnn_code", "epochs": 2, "batch_norm": "speaker"},
+    "network by the speaker's statistics": {
+        "model": "model1",
+        "epochs": 2,
+        "standardise": "speaker",
+        "padding": "after",
+        "batch_norm": "speaker",
+        "batch_norm_at": "both",
+    },
     "bfloat16": {"model": "model2", "epochs": 1, "precision": "mixed_bfloat16", "standardise": "global"},
     "cnn_lstm": {"model": "cnn_lstm_vtlp", "epochs": 1},
     "dnn_elm": {"model": "dnn_elm", "epochs": 2},
@@ -138,6 +145,13 @@ def test_of_some_the_gender_is_known(kept, speech):
 def test_without_a_speaker_a_model_by_speaker_says_what_it_needs(kept, speech, name):
     with pytest.raises(ConfigError, match="--speaker NAME"):
         sermodules.load(kept(name)).predict(speech)
+
+
+def test_a_model_that_normalises_by_all_that_is_asked_takes_no_enrolment(kept, speech):
+    with pytest.raises(ConfigError, match="the very recordings that it is asked about"):
+        sermodules.load(kept("network by the speaker's statistics")).predict(speech, speaker="A1", enrol=speech)
+    card = (kept("network by the speaker's statistics") / "model_card.md").read_text(encoding="utf-8")
+    assert "| normalised by | all recordings of a speaker |" in card
 
 
 def test_an_unknown_gender_is_refused(kept, speech):

@@ -244,6 +244,11 @@ class RunConfig:
                 f"parameter 'enrol' is {self.enrol} and 'standardise' is {self.standardise!r}: recordings tell of a voice only"
                 " where 'standardise' is speaker, speaker_shrunk or speaker_neutral"
             )
+        if self.enrol and self.batch_norm == "speaker":
+            raise ConfigError(
+                f"parameter 'enrol' is {self.enrol} and 'batch_norm' is 'speaker': the one says that a voice is known from few"
+                " recordings, the other normalises by all that are judged. Give only one of them"
+            )
         if self.standardise == "speaker_neutral" and not self.enrol:
             raise ConfigError(
                 "standardise 'speaker_neutral' needs the parameter 'enrol': how many neutral recordings each speaker reads"

@@ -66,6 +66,7 @@ def _origin(config, facts, provenance):
         ("recordings", f"{' and '.join(map(str, facts['rates'])) or '?'} Hz, up to {facts['longest']:g} s"),
         ("told the gender", "yes" if config.gender.startswith("embedding") else "no"),
         ("standardised by", config.standardise + f", from {config.enrol} recordings" * bool(config.enrol)),
+        *([("normalised by", "all recordings of a speaker")] if config.batch_norm == "speaker" else []),
         *(
             [("label", f"what people heard (`{config.label}`), not what was asked for")]
             if config.label != "asked"

@@ -190,6 +190,11 @@ class Model:
                 "this model learns nothing of a voice before it is asked (standardise"
                 f" {self.config.standardise!r}): leave out --enrol (in Python enrol=)"
             )
+        if self.config.batch_norm == "speaker":
+            raise ConfigError(
+                "this model normalises by the very recordings that it is asked about (batch_norm 'speaker'): leave out --enrol"
+                " (in Python enrol=)"
+            )
         known = collect(enrol, speaker, gender)
         _check_speakers(known)
         if strangers := sorted({*table["speaker"]} - {*known["speaker"]}):
