@@ -64,6 +64,22 @@ def test_a_variable_that_changes_predictions_is_told(computed, name):
         pytest.skip(f"on this processor {name}={value} changes no prediction")
 
 
+def test_the_processor_does_not_choose_the_kernels():
+    """On processors without AVX512_VNNI and the like TensorFlow would leave oneDNN off."""
+    for before in ("", "import tensorflow\n"):
+        code = f"import os\nos.environ['TF_ENABLE_ONEDNN_OPTS'] = ''\n{before}import sermodules\n" + (
+            "from sermodules.models.backend import keras\nfrom sermodules.runs import provenance\n"
+            "from tensorflow.python.util import _pywrap_util_port\n"
+            "print(_pywrap_util_port.IsMklEnabled(), provenance.collect()['settings'])"
+        )
+        env = os.environ | {"KERAS_BACKEND": "tensorflow"}
+        told = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
+        if not before:
+            assert told.split() == [str(sys.platform != "darwin"), "{}"]
+        else:
+            assert told.strip().endswith("{'TF_ENABLE_ONEDNN_OPTS': 'unset'}")
+
+
 def test_what_is_set_as_usual_changes_nothing(computed):
     usual = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_DETERMINISTIC_OPS": "1"}
     plain, other = computed("tensorflow"), computed("tensorflow", **usual)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 #: By variable, the values that compute what a shell without it computes.
 USUAL = {
-    "TF_ENABLE_ONEDNN_OPTS": {"1", "true"},
+    "TF_ENABLE_ONEDNN_OPTS": {"1", "true"},  # set so by this package
     "TF_DETERMINISTIC_OPS": {"1", "true"},  # set so by this package
     "TF_XLA_FLAGS": set(),
     "XLA_FLAGS": set(),
@@ -26,18 +26,20 @@ def settings():
     -------
     dict of str to str
         By name, sorted. No value holds a path: flags that name one (such as where to dump a graph) compute nothing and are
-        left out, and where a variable of XLA names a file of flags, its flags are given.
+        left out, and where a variable of XLA names a file of flags, its flags are given. "unset" is what was not set when
+        TensorFlow was imported before this package: the processor has chosen then.
 
     Examples
     --------
     >>> from unittest import mock
     >>> import os
     >>> from sermodules.runs import variables
-    >>> with mock.patch.dict(os.environ, {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true --xla_dump_to=/home/me"}, clear=True):
+    >>> with mock.patch.dict(os.environ, {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true --xla_dump_to=/home/me"}):
     ...     variables.settings()
     {'XLA_FLAGS': '--xla_cpu_enable_fast_math=true'}
     """
     found = {name: _plain(name, os.environ.get(name, "")) for name in sorted(USUAL)}
+    found["TF_ENABLE_ONEDNN_OPTS"] = found["TF_ENABLE_ONEDNN_OPTS"] or "unset"
     return {name: value for name, value in found.items() if value and value.lower() not in USUAL[name]}
 
 
