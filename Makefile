@@ -88,8 +88,8 @@ study: $(READY)
 	$(BIN)/python -m sermodules study report studies/quick.yaml
 	@echo "The book is built. Open this file in a browser: $(CURDIR)/_build/html/index.html"
 
-# Tests that start processes of their own and watch the clock.
-ALONE = tests/test_engine.py
+# A file of tests goes to one of two processes; tests/conftest.py says which files go first.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Tests of the built book.
 BUILT = tests/test_book.py tests/test_jupyterlab.py tests/test_lecture.py
@@ -97,11 +97,10 @@ BUILT = tests/test_book.py tests/test_jupyterlab.py tests/test_lecture.py
 test: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE) $(BUILT))
-	$(BIN)/python -m pytest $(ALONE)
-	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=300 book
+	$(PYTEST) $(addprefix --ignore=,$(BUILT))
+	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 book
 	@$(MAKE) --no-print-directory epub
-	$(BIN)/python -m pytest $(BUILT)
+	$(PYTEST) $(BUILT)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -193,7 +193,7 @@ def plant(file, right, wrong):
 def run(folder, chapter):
     """Run a chapter up to the first cell that fails; return pytest's exit code and what it wrote, without colours."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    (options,) = re.findall(r"-m pytest -n 2 --dist loadfile (--nbval .*) book$", makefile, re.MULTILINE)
+    (options,) = re.findall(r"\$\(PYTEST\) (--nbval .*) book$", makefile, re.MULTILINE)
     environment = os.environ | {
         "PYTHONPATH": str(folder),  # goes before the installed package, also in the kernel
         "SERMODULES_DATA": str(corpora.find("synthetic").parent),
