@@ -243,9 +243,16 @@ def predict(model, recordings, target, segments, **told):
     utterance, speaker, gender, start, end and channel.
     """
     _begin(f"loading {model}")
+    from sermodules.runs import store
+
+    folder = store.find_model(model)  # before anything that takes its time
+    if not any(name.startswith("table:") or Path(name).expanduser().exists() for name in recordings):
+        raise SermodulesError(
+            f"there is no {' and no '.join(recordings)} in {Path.cwd()}: a relative path counts from there."
+        )
     from sermodules.inference import load
 
-    answer = load(model).ask(recordings, **told)
+    answer = load(folder).ask(recordings, **told)
     for line in (*answer.notes, *(f"Warning: {line}" for line in answer.doubts)):
         click.echo(line, err=True)
     _show(answer.utterances, target)

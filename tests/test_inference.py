@@ -214,7 +214,7 @@ def test_a_run_without_a_model_says_how_to_keep_one(tones, tmp_path):
     runs.run(config, tmp_path, verbose=False)
     with pytest.raises(StoreError, match="whose model was not kept"):
         sermodules.load(tmp_path / config.run_id)
-    with pytest.raises(StoreError, match="there is no folder"):
+    with pytest.raises(StoreError, match=r"there is no folder .*/none\. Name the folder that"):
         sermodules.load(tmp_path / "none")
     with pytest.raises(StoreError, match="no folder of a kept model"):
         sermodules.load(tmp_path)
@@ -228,6 +228,33 @@ def test_a_run_without_a_model_says_how_to_keep_one(tones, tmp_path):
     assert store.untouched(tmp_path / config.run_id)
     for name in store.FILES:
         assert (tmp_path / config.run_id / name).read_bytes() == before[name]
+
+
+def test_a_model_is_found_among_the_runs_of_the_project_from_any_folder(tmp_path, monkeypatch):
+    root, here = tmp_path / "project" / "runs", tmp_path / "here"
+    for folder in (root / "a", root / "models" / "b", here / "runs" / "c", here / "a"):
+        folder.mkdir(parents=True)
+    monkeypatch.setenv("SERMODULES_RUNS", str(root))
+    monkeypatch.chdir(here)
+    found = {name: store.find_model(name) for name in ("runs/a", "b", "runs/models/b", "runs/c", "a", root / "a")}
+    assert list(map(Path.resolve, found.values())) == [
+        root / "a", root / "models" / "b", root / "models" / "b", here / "runs" / "c", here / "a", root / "a",
+    ]  # fmt: skip
+    for name in ("none", "runs/none"):
+        with pytest.raises(StoreError, match=f"there is no folder {here}/{name}, and none of this name in {root}"):
+            store.find_model(name)
+    with pytest.raises(StoreError, match=r"there is no folder /elsewhere/a\. Name"):
+        store.find_model("/elsewhere/a")
+
+
+def test_wrong_places_are_told_before_anything_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    code = "import sys, sermodules.__main__ as m\ntry:\n    m.main(sys.argv[1:])\n"
+    code += "finally:\n    print('tensorflow' in sys.modules)"
+    for arguments, told in ((("nowhere", "new"), "there is no folder"), (("model", "new"), "there is no new in")):
+        done = subprocess.run([sys.executable, "-c", code, "predict", *arguments], capture_output=True, text=True)
+        assert done.returncode == 1 and told in done.stderr and done.stdout.endswith("False\n")
 
 
 @pytest.mark.parametrize("gender", ["shuffled", "flipped", "predicted", "prior_shift"])
@@ -377,7 +404,8 @@ def test_of_a_recording_that_was_learned_from_the_answer_shows_nothing(kept, ton
     assert not model.ask([*others]).doubts
     (told,) = model.ask([str(tmp_path / "renamed.flac"), *others.iloc[:2]]).doubts
     assert (
-        told == "1 of 3 recordings is among those that the model learned from, where an answer shows nothing: renamed"
+        told == "1 of 3 recordings is among those that the model learned from, where an answer shows nothing "
+        "(ask about people whom it has not heard): renamed"
     )
     before = dataclasses.replace(model, facts={name: fact for name, fact in model.facts.items() if name != "learned"})
     assert not before.ask(learned).doubts  # a model that was kept before it was noted

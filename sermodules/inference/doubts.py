@@ -143,7 +143,7 @@ def doubts(heard, facts):
             ("is", "are"),
         ),
         (
-            "among those that the model learned from, where an answer shows nothing",
+            "among those that the model learned from, where an answer shows nothing (ask about people whom it has not heard)",
             dict.fromkeys((name for name, one in heard.items() if one.sound[:FINGERPRINT] in learned), ""),
             ("is", "are"),
         ),

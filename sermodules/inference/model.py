@@ -279,7 +279,7 @@ def load(folder):
     Parameters
     ----------
     folder : path
-        Of a run whose model was kept, or of a model from `sermodules train`.
+        Of a run whose model was kept, or of a model from `sermodules train`. See `sermodules.runs.store.find_model`.
 
     Returns
     -------
@@ -294,7 +294,7 @@ def load(folder):
     ConfigError
         If the model needs a package that is not installed.
     """
-    folder = Path(folder).expanduser()
+    folder = store.find_model(folder)
     contents = store.read_model(folder)
     config, facts = RunConfig.from_json(contents["config.json"].decode()), json.loads(contents[keeping.FACTS])
     require(config.model)

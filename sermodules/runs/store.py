@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sermodules import files, metrics
+from sermodules import files, metrics, paths
 from sermodules.config import RunConfig
 from sermodules.errors import StoreError
 from sermodules.runs import notebook
@@ -260,6 +260,39 @@ def verify(folder):
     return _read(Path(folder))[0]
 
 
+def find_model(folder):
+    """Return the folder of a kept model: as it is named, else in the folder of runs.
+
+    Parameters
+    ----------
+    folder : path
+        A name alone, or one that begins with ``runs/``, is looked for in `sermodules.paths.runs_root` too, and there among the
+        models of `sermodules train`.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    StoreError
+        If there is no such folder.
+    """
+    folder, root = Path(folder).expanduser(), paths.runs_root()
+    inside = folder.relative_to("runs") if folder.parts[:1] == ("runs",) else folder
+    inside = (
+        [] if folder.is_absolute() or (inside == folder and len(folder.parts) > 1) else [inside, Path("models", inside)]
+    )
+    for place in (folder, *(root / path for path in inside)):
+        if place.is_dir():
+            return place
+    also = f", and none of this name in {root}" if inside else ""
+    raise StoreError(
+        f"there is no folder {folder.absolute()}{also}. Name the folder that `sermodules run --keep-model` or "
+        "`sermodules train` has printed."
+    )
+
+
 def read_model(folder):
     """Read the files of a kept model.
 
@@ -279,8 +312,6 @@ def read_model(folder):
         If there is no model, or a file is missing or altered.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise StoreError(f"there is no folder {folder}. Name the folder of a run whose model was kept.")
     listed = _listed(folder) if (folder / SUMS).is_file() else {}
     if MODEL[0] not in listed:
         what = "a run whose model was not kept" if "predictions.csv" in listed else "no folder of a kept model"
