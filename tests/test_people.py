@@ -148,3 +148,13 @@ def test_drawn_are_of_all_classes_right_and_wrong_alike_and_of_other_speakers():
     assert (
         people.drawn(right, asked, speakers, 10, seed=3) == chosen != people.drawn(right, asked, speakers, 10, seed=4)
     )
+
+
+def test_summary_is_the_mean_of_speakers_and_of_recalls():
+    asked, speakers = np.array(["sad", "sad", "happy", "sad", "happy"]), np.array(["A", "A", "A", "B", "B"])
+    found = people.summarise(
+        people.system(pd.Series(["sad", "happy", "happy", "happy", "happy"]), asked), asked, speakers
+    )
+    assert found["uar"] == pytest.approx((75 + 50) / 2) and found["sd"] == pytest.approx(25 / np.sqrt(2))
+    assert found["pooled"] == pytest.approx(100 * (1 / 3 + 1) / 2)
+    assert found["low"] <= found["uar"] <= found["high"]

@@ -8,6 +8,8 @@ one answer.
 import numpy as np
 import pandas as pd
 
+from sermodules.evidence.statistics import bootstrap_interval
+
 #: Resamples of the speakers for an interval.
 RESAMPLES = 2000
 
@@ -137,6 +139,36 @@ def by_speaker(credit, label, speakers):
     """
     sums = credit.groupby([np.asarray(speakers), np.asarray(label)]).sum()
     return 100 * (sums["right"] / sums["answers"]).unstack().mean(axis=1).rename("uar")
+
+
+def summarise(credit, label, speakers):
+    """Return the UAR, as the book counts it everywhere, with an interval.
+
+    Parameters
+    ----------
+    credit : pandas.DataFrame, shape (n, 2)
+    label, speakers : sequence of str, length n
+
+    Returns
+    -------
+    dict of str to float
+        In %: ``uar``, the mean of the speakers' UARs; ``low`` and ``high``, its 95 % interval over speakers
+        (`statistics.bootstrap_interval`); ``sd`` of the speakers; ``pooled``, the mean of the recalls of all recordings
+        together, as in `pooled`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.evidence import people
+    >>> credit = people.system(pd.Series(["sad", "sad", "sad", "happy"]), ["sad", "sad", "happy", "happy"])
+    >>> found = people.summarise(credit, ["sad", "sad", "happy", "happy"], ["A", "B", "A", "B"])
+    >>> found["uar"], found["pooled"]
+    (75.0, 75.0)
+    """
+    uars = by_speaker(credit, label, speakers)
+    low, high = bootstrap_interval(uars)
+    together = float(pooled(credit, label, speakers).loc["UAR", "value"])
+    return {"uar": float(uars.mean()), "low": low, "high": high, "sd": float(uars.std()), "pooled": together}
 
 
 def pooled(credit, label, speakers, seed=0):
