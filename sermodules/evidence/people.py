@@ -85,8 +85,8 @@ def system(predicted, label):
 def one_against_others(answers, every):
     """Count each listener's answer against what the others clearly heard.
 
-    A label that people make is noisy. How noisy, this says: nobody, a system included, can be expected to agree with the label
-    much better than one listener agrees with the others.
+    A label that people make is noisy. How noisy, this says: it is what one more listener reaches. A system that has learned
+    what most people would say may agree with the label better than one person does, without hearing more.
 
     Parameters
     ----------
