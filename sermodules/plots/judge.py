@@ -183,7 +183,8 @@ def _item(page, place, peak):
 <span>What do you hear?</span>{buttons}</div>
 <details class="ju-result"><summary>What was asked for, and what people heard</summary>
 <p>The actor was asked for <b>{html.escape(one.asked)}</b>.</p>
-<table class="ju-table"><caption>What {total} people chose, of {len(one.answers)}</caption><tbody>{rows}</tbody></table>
+<table class="ju-table"><caption>What {total} people chose; they had {len(one.answers)} choices</caption>
+<tbody>{rows}</tbody></table>
 {systems}</details>
 </li>"""
 
