@@ -85,3 +85,76 @@ def test_thinning_to_what_people_got_against_thinning_by_chance():
     found = people.thinned(credit, asked, speakers, keep, draws=50)
     assert found["clear"] == 100 and found["kept"] == pd.Series(asked[keep]).value_counts().to_dict()
     assert found["low"] < found["all"] < found["high"] and abs(found["by_chance"] - found["all"]) < 1
+
+
+def test_confusions_are_shares_of_all_answers_and_need_not_name_what_was_asked():
+    answers = pd.DataFrame({"sad": [1, 3, 0], "neutral": [3, 1, 2], "fearful": [4, 0, 0]})
+    found = people.confusions(answers, ["sad", "sad", "neutral"])
+    assert found.loc["sad"].to_dict() == pytest.approx({"sad": 100 / 3, "neutral": 100 / 3, "fearful": 100 / 3})
+    assert found.loc["neutral", "neutral"] == 100
+
+
+def test_halves_are_the_listeners_once_each_and_by_chance():
+    answers = pd.DataFrame(np.tile([4, 3, 2, 0], (3000, 1)), columns=list("abcd"))
+    first, second = people.halves(answers, 1)
+    assert (first + second).equals(answers) and (first >= 0).all(axis=None) and (second >= 0).all(axis=None)
+    assert {*first.sum(axis=1)} == {4, 5} and first.sum(axis=1).mean() == pytest.approx(4.5, abs=0.05)
+    assert first.mean().tolist() == pytest.approx([2, 1.5, 1, 0], abs=0.06)
+    # four of nine, drawn without putting back, and 4 or 5 listeners: the variance within both, and between them
+    within, between = 4 * (4 / 9) * (5 / 9) * (9 - 4) / (9 - 1), (4 / 9 / 2) ** 2
+    assert first["a"].var() == pytest.approx(within + between, rel=0.05)
+    assert people.halves(answers, 1)[0].equals(first) and not people.halves(answers, 2)[0].equals(first)
+
+
+def test_reliability_where_speakers_differ_and_where_they_do_not():
+    rng = np.random.default_rng(1)
+    speakers, asked = np.repeat([f"S{i:02d}" for i in range(60)], 24), np.tile(CLASSES, 480)
+    group = np.where(speakers < "S30", "female", "male")
+
+    def answers(skill):
+        shares = np.where(asked[:, None] == np.array(CLASSES), skill[:, None], (1 - skill[:, None]) / 2)
+        return pd.DataFrame([rng.multinomial(10, row) for row in shares], columns=CLASSES)
+
+    own = answers(np.repeat(rng.uniform(0.35, 0.9, 60), 24))
+    found = people.reliability(own, asked, speakers, splits=5)
+    assert found["half"] > 0.9 and found["whole"] == pytest.approx(2 * found["half"] / (1 + found["half"]))
+    by_group = answers(np.where(group == "female", 0.8, 0.4))  # all women alike, all men alike
+    assert people.reliability(by_group, asked, speakers, splits=5)["half"] > 0.9
+    assert abs(people.reliability(by_group, asked, speakers, group, splits=5)["half"]) < 0.3
+
+
+def test_interval_of_a_speaker_is_over_the_speaker_s_recordings():
+    asked, speakers = np.tile(CLASSES, 40), np.repeat(["A", "B"], 60)
+    right = np.where(speakers == "A", np.arange(120) % 6 < 3, 1)  # A: half of each class; B: all
+    found = people.with_intervals(people.system(pd.Series(np.where(right, asked, "none")), asked), asked, speakers)
+    assert found.loc["B"].tolist() == [100, 100, 100]
+    assert found.loc["A", "value"] == 50
+    assert found.loc["A", "high"] - found.loc["A", "low"] == pytest.approx(2 * 196 * np.sqrt(0.25 / 60), rel=0.15)
+
+
+def test_drawn_are_of_all_classes_right_and_wrong_alike_and_of_other_speakers():
+    rng = np.random.default_rng(2)
+    names = [f"u{i:03d}" for i in range(400)]
+    asked, speakers = (
+        rng.choice(["angry", "happy", "sad", "neutral"], 400),
+        rng.choice([f"S{i}" for i in range(40)], 400),
+    )
+    right = pd.Series(rng.choice([True, False, None], 400), names)
+    chosen = people.drawn(right, asked, speakers, 10, seed=3)
+    places = [names.index(name) for name in chosen]
+    assert len({*chosen}) == len({*speakers[places]}) == 10
+    counts = pd.crosstab(asked[places], right[chosen].to_numpy(bool))
+    assert counts.sum().tolist() == [5, 5] and counts.isin([1, 2]).all(axis=None) and counts.shape == (4, 2)
+    assert (
+        people.drawn(right, asked, speakers, 10, seed=3) == chosen != people.drawn(right, asked, speakers, 10, seed=4)
+    )
+
+
+def test_summary_is_the_mean_of_speakers_and_of_recalls():
+    asked, speakers = np.array(["sad", "sad", "happy", "sad", "happy"]), np.array(["A", "A", "A", "B", "B"])
+    found = people.summarise(
+        people.system(pd.Series(["sad", "happy", "happy", "happy", "happy"]), asked), asked, speakers
+    )
+    assert found["uar"] == pytest.approx((75 + 50) / 2) and found["sd"] == pytest.approx(25 / np.sqrt(2))
+    assert found["pooled"] == pytest.approx(100 * (1 / 3 + 1) / 2)
+    assert found["low"] <= found["uar"] <= found["high"]

@@ -8,6 +8,8 @@ one answer.
 import numpy as np
 import pandas as pd
 
+from sermodules.evidence.statistics import bootstrap_interval
+
 #: Resamples of the speakers for an interval.
 RESAMPLES = 2000
 
@@ -83,8 +85,8 @@ def system(predicted, label):
 def one_against_others(answers, every):
     """Count each listener's answer against what the others clearly heard.
 
-    A label that people make is noisy. How noisy, this says: nobody, a system included, can be expected to agree with the label
-    much better than one listener agrees with the others.
+    A label that people make is noisy. How noisy, this says: it is what one more listener reaches. A system that has learned
+    what most people would say may agree with the label better than one person does, without hearing more.
 
     Parameters
     ----------
@@ -137,6 +139,36 @@ def by_speaker(credit, label, speakers):
     """
     sums = credit.groupby([np.asarray(speakers), np.asarray(label)]).sum()
     return 100 * (sums["right"] / sums["answers"]).unstack().mean(axis=1).rename("uar")
+
+
+def summarise(credit, label, speakers):
+    """Return the UAR, as the book counts it everywhere, with an interval.
+
+    Parameters
+    ----------
+    credit : pandas.DataFrame, shape (n, 2)
+    label, speakers : sequence of str, length n
+
+    Returns
+    -------
+    dict of str to float
+        In %: ``uar``, the mean of the speakers' UARs; ``low`` and ``high``, its 95 % interval over speakers
+        (`statistics.bootstrap_interval`); ``sd`` of the speakers; ``pooled``, the mean of the recalls of all recordings
+        together, as in `pooled`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.evidence import people
+    >>> credit = people.system(pd.Series(["sad", "sad", "sad", "happy"]), ["sad", "sad", "happy", "happy"])
+    >>> found = people.summarise(credit, ["sad", "sad", "happy", "happy"], ["A", "B", "A", "B"])
+    >>> found["uar"], found["pooled"]
+    (75.0, 75.0)
+    """
+    uars = by_speaker(credit, label, speakers)
+    low, high = bootstrap_interval(uars)
+    together = float(pooled(credit, label, speakers).loc["UAR", "value"])
+    return {"uar": float(uars.mean()), "low": low, "high": high, "sd": float(uars.std()), "pooled": together}
 
 
 def pooled(credit, label, speakers, seed=0):
@@ -215,6 +247,179 @@ def thinned(credit, label, speakers, keep, draws=100, seed=0):
     low, high = np.percentile(drawn, [2.5, 97.5])
     found = {"all": uar(np.ones(len(label), bool)), "clear": uar(keep), "by_chance": float(np.mean(drawn))}
     return {"kept": counts, **found, "low": float(low), "high": float(high)}
+
+
+def confusions(answers, asked):
+    """Return what listeners choose, by what was asked for.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame of int, shape (n, choices)
+    asked : sequence of str, length n
+
+    Returns
+    -------
+    pandas.DataFrame, shape (classes, choices)
+        % of all answers to the recordings of a class.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.evidence import people
+    >>> answers = pd.DataFrame({"sad": [3, 1], "neutral": [1, 3]})
+    >>> people.confusions(answers, ["sad", "neutral"]).loc["sad"].tolist()
+    [75.0, 25.0]
+    """
+    sums = answers.groupby(np.asarray(asked)).sum()
+    return 100 * sums.div(sums.sum(axis=1), axis=0)
+
+
+def halves(answers, seed=0):
+    """Divide the listeners of each recording into two halves by chance.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame of int, shape (n, choices)
+    seed : int
+
+    Returns
+    -------
+    tuple of pandas.DataFrame
+        The answers of both halves; of an odd number of listeners the one who is left goes to either half by chance.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.evidence import people
+    >>> first, second = people.halves(pd.DataFrame({"sad": [3], "neutral": [5]}))
+    >>> int(first.sum(axis=1)[0]), (first + second).values.tolist()
+    (4, [[3, 5]])
+    """
+    rng = np.random.default_rng(seed)
+    values = answers.to_numpy()
+    left, rest = values.sum(axis=1), values.sum(axis=1)
+    left = (left + rng.integers(0, 2, len(left))) // 2  # how many are still to be drawn
+    first = np.zeros_like(values)
+    for place, count in enumerate(values.T):
+        rest = rest - count
+        first[:, place] = rng.hypergeometric(count, rest, left)
+        left = left - first[:, place]
+    first = pd.DataFrame(first, answers.index, answers.columns)
+    return first, answers - first
+
+
+def reliability(answers, label, speakers, groups=None, splits=50, seed=0):
+    """Say how well listeners agree on which speakers are read well.
+
+    The listeners of each recording are divided in two by chance. Each half scores the speakers, and the two scores are
+    correlated.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame of int, shape (n, classes)
+    label, speakers : sequence of str, length n
+    groups : sequence of str, length n, optional
+        Such as the speakers' sex: then speakers are compared within their group.
+    splits : int
+        How often the listeners are divided.
+    seed : int
+
+    Returns
+    -------
+    dict of str to float
+        ``half``: mean correlation of two halves; ``whole``: what follows for all listeners together.
+
+    Notes
+    -----
+    From a half to the whole: 2 r / (1 + r), C. Spearman, "Correlation calculated from faulty data", British Journal of
+    Psychology 3 (1910), and W. Brown in the same volume. Both halves hear the same recordings. So this says what other
+    listeners would change, and not what other recordings of the speaker would.
+    """
+    label, speakers = np.asarray(label), np.asarray(speakers)
+    of = pd.Series(speakers if groups is None else np.asarray(groups), speakers).groupby(level=0).first()
+    found = []
+    for split in range(splits):
+        scores = [by_speaker(one_listener(half, label), label, speakers) for half in halves(answers, [seed, split])]
+        if groups is not None:
+            scores = [values - values.groupby(of).transform("mean") for values in scores]
+        found.append(np.corrcoef(*scores)[0, 1])
+    half = float(np.mean(found))
+    return {"half": half, "whole": 2 * half / (1 + half)}
+
+
+def with_intervals(credit, label, speakers, seed=0):
+    """Return the UAR of each speaker with an interval over the speaker's recordings.
+
+    Parameters
+    ----------
+    credit : pandas.DataFrame, shape (n, 2)
+    label, speakers : sequence of str, length n
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        By speaker: ``value``, ``low``, ``high`` (%): the percentile interval (95 %) of 2,000 resamples of the recordings within
+        each class.
+    """
+    rng, label, speakers = np.random.default_rng(seed), np.asarray(label), np.asarray(speakers)
+    right, said = credit["right"].to_numpy(), credit["answers"].to_numpy()
+    rows = {}
+    for speaker in np.unique(speakers):
+        recalls = []
+        for name in np.unique(label[speakers == speaker]):
+            mine = np.flatnonzero((speakers == speaker) & (label == name))
+            drawn = mine[rng.integers(0, len(mine), (RESAMPLES, len(mine)))]
+            with np.errstate(invalid="ignore"):
+                recalls.append(right[drawn].sum(axis=1) / said[drawn].sum(axis=1))
+        rows[speaker] = 100 * np.nanpercentile(np.mean(recalls, axis=0), [2.5, 97.5])
+    low, high = np.array([*rows.values()]).T
+    value = by_speaker(credit, label, speakers).reindex([*rows])
+    return pd.DataFrame({"value": value, "low": low, "high": high})
+
+
+def drawn(right, label, speakers, count=10, seed=1):
+    """Draw recordings of which people got half, from all classes alike, and each of another speaker.
+
+    Parameters
+    ----------
+    right : pandas.Series, length n, indexed by recording
+        Whether most listeners were right: True, False, or None where they are tied; those are left out.
+    label, speakers : sequence of str, length n
+    count : int
+    seed : int
+
+    Returns
+    -------
+    list of str
+        Recordings, in an order of chance. Every class has as many as every other, or one more, of those that people got as of
+        those that they did not.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.evidence import people
+    >>> right = pd.Series([True, False, True, None], ["a", "b", "c", "d"])
+    >>> sorted(people.drawn(right, ["sad"] * 4, ["A", "B", "C", "D"], count=2)) in (["a", "b"], ["b", "c"])
+    True
+    """
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {"right": right.to_numpy(), "label": np.asarray(label), "speaker": np.asarray(speakers)}, right.index
+    )
+    table = table[table["right"].notna()].sample(frac=1, random_state=rng)
+    names = list(pd.unique(np.asarray(label)))
+    cells = [(name, one) for one in (True, False) for name in rng.permutation(names)]
+    cells = [
+        cells[place]
+        for pair in zip(range(len(names)), range(len(names), 2 * len(names)), strict=True)
+        for place in pair
+    ]
+    chosen = []
+    for name, one in (cells[place % len(cells)] for place in range(count)):
+        new = ~table["speaker"].isin(table.loc[chosen, "speaker"])
+        chosen.append(table.index[new & (table["label"] == name) & (table["right"] == one)][0])
+    return [str(name) for name in rng.permutation(chosen)]
 
 
 def _chosen(values, label):

@@ -1,7 +1,8 @@
 """Figures of the chapters and the reports, what plays and listens in a page, and sentences with computed numbers.
 
 `figures` draws into axes that it is given, `colours` says which colour stands for what, `sentences` shows a paragraph. `player`
-makes the attention player, `try_it` the page in which a network listens, and `browser` what both of them put into a page.
+makes the attention player, `try_it` the page in which a network listens, `judge` the one in which the reader does. `browser`
+has what they share.
 """
 
 from sermodules.plots.colours import (
