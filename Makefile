@@ -91,13 +91,17 @@ study: $(READY)
 # A file of tests goes to one of two processes; tests/conftest.py says which files go first.
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+# Tests that start processes of their own and watch the clock.
+ALONE = tests/test_engine.py
+
 # Tests of the built book.
 BUILT = tests/test_book.py tests/test_jupyterlab.py tests/test_lecture.py
 
 test: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(PYTEST) $(addprefix --ignore=,$(BUILT))
+	$(PYTEST) $(addprefix --ignore=,$(ALONE) $(BUILT))
+	$(BIN)/python -m pytest $(ALONE)
 	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 book
 	@$(MAKE) --no-print-directory epub
 	$(PYTEST) $(BUILT)
