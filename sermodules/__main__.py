@@ -35,10 +35,15 @@ def _begin(text):
     click.echo(f"{text} ...", err=True)
 
 
-def _warn(usual, message, category, *rest):
-    """Say what the package warns of without the line of code that warns; of others' warnings that line is needed."""
+def _warn(usual, said, message, category, *rest):
+    """Say what the package warns of without the line of code that warns; of others' warnings that line is needed.
+
+    What is in `said` is not said again: a study reads a corpus several times.
+    """
     if category is UserWarning:
-        click.echo(f"Warning: {message}", err=True)
+        if str(message) not in said:
+            said.add(str(message))
+            click.echo(f"Warning: {message}", err=True)
     else:
         usual(message, category, *rest)
 
@@ -51,7 +56,7 @@ def main():
     If something does not work: sermodules doctor.
     """
     os.environ["MPLBACKEND"] = "agg"  # figures go into files, whatever this shell says
-    warnings.showwarning = partial(_warn, warnings.showwarning)
+    warnings.showwarning = partial(_warn, warnings.showwarning, set())
 
 
 _skip_unusable = click.option(
@@ -150,8 +155,8 @@ def check(name, more, **settings):
     click.echo(tabulate(counts.reset_index(), headers="keys", showindex=False, disable_numparse=True))
     click.echo(overview.recordings(table))
     click.echo("\n".join(bandwidth.describe(table, bandwidth.measure(table))))
-    if doubts := overview.doubts(table):
-        click.echo("doubtful:\n  " + "\n  ".join(doubts))
+    doubts = overview.doubts(table)
+    click.echo("doubtful:\n  " + "\n  ".join(doubts) if doubts else "nothing is doubtful")
     every = protocol.folds(table, **config.division)
     click.echo(protocol.describe(every, **config.division))
     for fold in every:

@@ -56,6 +56,30 @@ def is_lfs_pointer(path):
         return False
 
 
+def above_or_below(path):
+    """Return the file of the same name in the folder above that of a path, or in one below it; None if there is none.
+
+    A folder above is looked for even where the path's own folder is not there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "below").mkdir()
+    ...     Path(folder, "study.yaml").touch()
+    ...     above_or_below(Path(folder, "below", "study.yaml")) == Path(folder, "study.yaml")
+    True
+    """
+    folder = Path(os.path.normpath(Path(path).absolute())).parent
+    try:
+        below = sorted(one for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+        places = [place / Path(path).name for place in [folder.parent, *below]]
+        return next((place for place in places if place.is_file()), None)
+    except OSError:  # no right to look
+        return None
+
+
 @contextlib.contextmanager
 def staging(parent, name):
     """Give a hidden folder to fill, which the caller then gives its name; what is not renamed is removed at the end.

@@ -94,3 +94,45 @@ def test_a_warning_is_shown_without_the_line_of_code_that_warns(tmp_path):
     told = CliRunner().invoke(main, ["corpora", "check", str(path)]).output
     assert "Warning: " in told and "have one utterance" in told
     assert "UserWarning" not in told and ".py:" not in told
+
+
+def test_a_warning_is_given_once_however_often_a_study_reads_its_corpus(tmp_path):
+    path = write_tones(tmp_path)
+    path.write_text(path.read_text().replace("A1_sad_1,A1_sad_1.wav,A1", "A1_sad_1,A1_sad_1.wav,Alone"))
+    study = f"{{name: s, settings: {{corpus: 'table:{path}', model: majority, preset: smoke}}, folds: all, seeds: [1]}}"
+    (tmp_path / "s.yaml").write_text(study, encoding="utf-8")
+    asked = [
+        "study",
+        "run",
+        str(tmp_path / "s.yaml"),
+        "--out",
+        str(tmp_path / "runs"),
+        "--workers",
+        "1",
+        "--no-notebooks",
+    ]
+    done = subprocess.run([sys.executable, "-m", "sermodules", *asked], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout + done.stderr).count("have one utterance") == 1, done.stderr
+
+
+def test_nothing_doubtful_is_said(tmp_path, monkeypatch):
+    path = write_tones(tmp_path)
+    told = CliRunner().invoke(main, ["corpora", "check", str(path)]).output
+    assert "doubtful:\n" in told and "nothing is doubtful" not in told
+    monkeypatch.setattr("sermodules.corpora.overview.doubts", lambda table: [])
+    told = CliRunner().invoke(main, ["corpora", "check", str(path)]).output
+    assert "\nnothing is doubtful\n" in told and "doubtful:" not in told
+
+
+def test_a_study_file_that_is_not_there_is_looked_for_nearby(tmp_path, monkeypatch):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "study.yaml").write_text("{}", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "below")
+    told = CliRunner().invoke(main, ["study", "run", "study.yaml"])
+    near = f"there is no study file study.yaml in {tmp_path / 'below'}. There is {tmp_path / 'study.yaml'}: did you mean it?"
+    assert told.exit_code == 1 and near in told.output
+    told = CliRunner().invoke(main, ["study", "status", "other.yaml"])
+    assert f"no study file other.yaml in {tmp_path / 'below'}. Give its path, or go to its folder." in told.output
+    told = CliRunner().invoke(main, ["study", "report", "../below/none/study.yaml"])
+    assert told.exit_code == 1 and f"in {tmp_path / 'below' / 'none'}. " in told.output

@@ -218,6 +218,18 @@ def test_a_name_that_is_nearly_right_is_named(folder):
         corpora.load(write(folder, f"file,speaker,emotion\n{'x' * 300}.wav,a,b"))
 
 
+def test_a_misspelt_recording_or_folder_is_asked_for(folder):
+    lines = [f"wav/{who}_{label}_{take}.wav,{who},{label}" for who, label, take in rows()]
+    first = lines[0].split(",")[0]
+    lines[0] = lines[0].replace("angry_", "angyr_", 1)
+    with pytest.raises(CorpusError, match=rf"\(there is {first.removeprefix('wav/')}: did you mean it\?\)"):
+        corpora.load(write(folder, "\n".join(["file,speaker,emotion", *lines])))
+    with pytest.raises(
+        CorpusError, match=r"there is no folder .*/wave, and so it is with 1 more line\. .* Did you mean wav\?"
+    ):
+        corpora.load(write(folder, "file,speaker,emotion\nwave/a.wav,a,b\nwave/c.wav,c,d"))
+
+
 # --- the check
 
 
@@ -249,6 +261,18 @@ def doubts(speakers, emotions):
     return overview.doubts(
         pd.DataFrame({"speaker": speakers, "emotion": emotions, "gender": "female", "duration": 1.0})
     )
+
+
+def test_few_utterances_of_a_speaker_and_class_are_counted_and_the_fewest_named():
+    speakers, emotions = ["ann"] * 12 + ["bob"] * 14, ["sad"] * 10 + ["calm"] * 2 + ["sad"] * 5 + ["calm"] * 9
+    told = [line for line in doubts(speakers, emotions) if "of a class" in line]
+    assert told == [
+        "in 3 of 4 cases a speaker has fewer than 10 utterances of a class: ann calm (2), bob sad (5), bob calm (9). Read"
+        " scores per speaker with care"
+    ]
+    assert doubts(["ann"] * 20 + ["bob"] * 20, (["sad"] * 10 + ["calm"] * 10) * 2) == [
+        "all speakers are female: a setting of `gender` can tell nothing"
+    ]
 
 
 def test_a_class_of_one_speaker_is_named_with_its_lines_and_a_way_on(folder):

@@ -76,15 +76,30 @@ def test_one_name_in_two_spellings_is_refused_with_its_lines(wavs, column, one, 
     for line, value in ((0, one), (1, one), (2, other), (3, other)):
         rows[line][place] = value
     (problem,) = problems(write(wavs, rows))
-    assert problem.startswith(f"line 2: one {column} is written in 2 ways: ")
-    assert "(line 2)" in problem and "(line 4)" in problem
+    assert problem.startswith(f"line 4: one {column} is written in 2 ways: ")
+    assert "(line 2 and 1 more)" in problem and problem.endswith("(lines 4, 5). Write it in one way")
 
 
 def test_all_spellings_are_named_and_those_that_look_alike_are_told_apart(wavs):
     names = ["Zo\u00eb", "Zoe\u0308", "ZO\u00cb", "bo", "bo", "cy", "cy"]
     assert problems(write(wavs, [row(n, name) for n, name in enumerate(names)])) == [
-        "line 2: one speaker is written in 3 ways: 'Zo\\xeb' (line 2) and 'Zoe\\u0308' (line 3) and 'ZO\u00cb' (line 4)"
+        "line 3: one speaker is written in 3 ways: 'Zo\\xeb' (line 2) and 'Zoe\\u0308' (line 3) and 'ZO\u00cb' (line 4). Write"
+        " it in one way"
     ]
+
+
+def test_the_rarer_spelling_has_all_its_lines_so_that_one_round_mends_all(wavs):
+    names = ["ANN", *["ann"] * 2, "ANN", *["ann"] * 3]
+    (problem,) = problems(write(wavs, [row(n, name) for n, name in enumerate(names)]))
+    assert problem == (
+        "line 2: one speaker is written in 2 ways: 'ann' (line 3 and 4 more) and 'ANN' (lines 2, 5). Write it in one way"
+    )
+
+
+def test_of_very_many_lines_the_rest_is_counted():
+    line, text = own._often_first({"'A'": list(range(2, 40)), "'a'": list(range(50, 100))})
+    assert line == 2 and text.startswith("'a' (line 50 and 49 more) and 'A' (lines 2, 3, ")
+    assert text.endswith(f"{own.SHOWN + 1} and {38 - own.SHOWN} more)")
 
 
 @pytest.mark.parametrize(

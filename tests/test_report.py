@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from sermodules import metrics, plots
+from sermodules import corpora, metrics, plots
 from sermodules.config import RunConfig, words
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.evidence import paper, report
@@ -308,7 +308,7 @@ def captions(text):
 @pytest.mark.parametrize("corpus", ["synthetic", "emodb", "table:/home/me/secret/utterances.csv"])
 def test_figures_of_another_corpus_are_never_called_a_replication(tmp_path, corpus):
     text = report.write(grid(IEMOCAP, corpus)[1], tmp_path, "name")
-    shown = corpus.replace("/home/me/secret/", "")
+    shown = corpus.replace("table:/home/me/secret/utterances.csv", "utterances")
     assert f"ours on `{shown}`" in text and "do not replicate" in text
     assert text.count("replic") == 1
     assert "secret" not in text and all("secret" not in path.read_text() for path in tmp_path.glob("*.csv"))
@@ -363,7 +363,7 @@ def test_the_files_of_a_report(tmp_path, monkeypatch):
     assert len(table) == 11 and table.loc[0, "Model 1 WA, reported (%)"] == 73.17 and table["Fold"].iloc[-1] == "mean"
     assert (
         b"\r" not in (folder / "table2.csv").read_bytes()
-        and b"62.86,9.43,9.95,10,5" in (folder / "table2.csv").read_bytes()
+        and b"62.86,9.43,9.946242395,10,5" in (folder / "table2.csv").read_bytes()
     )
     image = imread(folder / "report.png")
     assert image.shape[1] >= 1000 and (image[..., 3] == 1).all() and (image[:5, :5] == 1).all()  # opaque, white
@@ -371,6 +371,33 @@ def test_the_files_of_a_report(tmp_path, monkeypatch):
     assert alt.endswith("](report.png)") and "Model 1 25.00 %" in alt and "angry 100.00 %" in alt
     monkeypatch.setattr(Figure, "savefig", lambda *args, **kwargs: None)
     assert report.write(results, folder, study) == text  # a second time replaces the first
+
+
+def test_csv_files_hold_what_people_compute_with(tmp_path):
+    found = {"model1": lambda fold: 1 + (fold % 3 == 0), "model2": lambda fold: 3 + fold % 2}
+    runs = []
+    for model, fold in [(model, fold) for model in found for fold in range(1, 11)]:
+        right = found[model](fold)
+        run = result(
+            config(fold, model=model), IEMOCAP[fold - 1], list(FOUR), [*FOUR[:right], *["angry"] * (4 - right)]
+        )
+        size = run.metrics | {"parameters": 23797}
+        runs.append(dataclasses.replace(run, metrics=size, provenance=run.provenance | {"seconds": {"train": 1 / 3}}))
+    text, tables = report.write(runs, tmp_path, "csv"), report.tables(runs)
+    for name in ("configurations", "comparisons", "table1", "confusions"):
+        read, frame = pd.read_csv(tmp_path / f"{name}.csv"), tables[name]
+        for column in frame.select_dtypes("number"):
+            assert read[column].to_numpy() == pytest.approx(frame[column].to_numpy(), rel=1e-9, nan_ok=True)
+    assert "–" not in (tmp_path / "table2.csv").read_text(encoding="utf-8")  # what is not there is empty
+    line = (tmp_path / "configurations.csv").read_text().splitlines()[1]
+    assert ",23797,0.3333333333,10,1," in line  # a whole number has no point
+    row = pd.read_csv(tmp_path / "comparisons.csv").set_index("configuration").loc["Model 1"]
+    printed = next(line for line in text.split("## Comparisons")[1].splitlines() if line.startswith("| Model 1 "))
+    printed = [cell.strip() for cell in printed.strip("|").split("|")]
+    assert 0 < row["p_sign_flip"] < 0.005 and f"{row['p_sign_flip']:.3f}" == printed[6]
+    assert [f"{row[f'{name} (%)']:.0f}" for name in ("worse", "same", "better")] == printed[8:11]
+    assert sum(row[f"{name} (%)"] for name in ("worse", "same", "better")) == pytest.approx(100)
+    assert f"{row['difference (points)']:+.2f}" == printed[2]
 
 
 def test_a_report_of_stored_runs_is_the_same(tmp_path, by_hand):
@@ -412,7 +439,11 @@ def test_a_plain_report_has_nothing_of_the_paper_but_claims_that_were_tested(own
     ledger = pd.read_csv(tmp_path / "claims.csv")
     assert len(ledger) and "not tested" not in set(ledger["verdict"]) and not list(tmp_path.glob("table*"))
     text = report.write(own[:3], tmp_path / "guess", "guess", plain=True)
-    assert "Claims" not in text and pd.read_csv(tmp_path / "guess" / "claims.csv").empty
+    assert text.endswith(
+        "## Claims ledger\n\nThese runs put none of the claims of Bhushan et al. (2022) to a test, so `claims.csv` has no row."
+        " `sermodules claims` lists the claims and what each needs.\n"
+    )
+    assert pd.read_csv(tmp_path / "guess" / "claims.csv").empty
 
 
 def test_a_plain_report_of_many_configurations_draws_matrices_of_the_first(tmp_path):
@@ -439,7 +470,17 @@ def test_every_table_is_there_as_latex_that_compiles(own, tmp_path):
         (AWKWARD[2], r"\textbackslash{}alpha\{\}"),
     ):
         assert escaped in everything and name not in everything
-    assert r"\texttt{table:mine\_1.csv}" in everything
+    assert r"\texttt{mine\_1}" in everything and "table:" not in everything
+    mine = (tmp_path / "speakers.tex").read_text(encoding="utf-8")
+    [mean] = [line for line in mine.splitlines() if "mean}" in line]
+    assert mean.strip().startswith(r"\textbf{mean} &  & ") and mean.count(r"\textbf{") == 1 + 6  # as in report.md
+    smoke = r"Scores of preset \texttt{smoke} mean nothing"
+    said = {path.name for path in found if smoke in path.read_text(encoding="utf-8")}
+    assert said == {  # the tables of scores; the matrices of chance and of the SVM hold none of a network
+        "speakers.tex", "configurations.tex", "comparisons.tex", "confusions-1.tex", "table1.tex", "table2.tex", "table3.tex",
+        "table4.tex",
+    }  # fmt: skip
+    assert not re.search("[±–]", everything) and r"zufrieden \textendash{} größer" in everything
     if not (xelatex := shutil.which("xelatex")):
         pytest.skip("no xelatex here: the tables were checked by their structure only")
     inputs = "\n".join(rf"\input{{{path.relative_to(tmp_path).as_posix()}}}\clearpage" for path in found)
@@ -600,7 +641,7 @@ def test_configurations_in_one_table():
     assert (frame["Speakers"] == 10).all() and (frame["Seeds"] == 2).all()
     comparisons = tables["comparisons"].set_index("configuration")
     assert (comparisons["reference"] == "Model 2").all() and len(comparisons) == 4
-    assert comparisons.loc["Model 1", "difference"] == -25
+    assert comparisons.loc["Model 1", "difference (points)"] == -25
     kinds = tables["confusions"].groupby(["Configuration", "Kind"]).size()
     assert set(kinds.index.get_level_values("Kind")) == {"pooled", "speaker-averaged"} and (kinds == 4).all()
 
@@ -654,6 +695,30 @@ def test_nothing_recognised_is_still_reported(tmp_path):
             for m in ("model1", "model2") for f, s in enumerate(IEMOCAP, start=1)]  # fmt: skip
     assert report.tables(runs)["configurations"]["UAR (%)"].tolist() == [0, 0]
     report.write(runs, tmp_path, "none")
+
+
+@pytest.mark.parametrize(
+    ("paths", "shown"),
+    [
+        (["/a/mine.csv", "/a/mine.tsv"], ["mine.csv", "mine.tsv"]),
+        (["/a/mine.csv", "/a/yours.csv"], ["mine", "yours"]),
+        (["/a/emodb.csv", "/a/iemocap.csv"], ["emodb.csv", "iemocap.csv"]),  # no corpus of that name
+        (["/a/v1.2", "/a/v1.3"], ["v1.2", "v1.3"]),  # databases are folders
+    ],
+)
+def test_a_table_is_shown_by_its_name_and_as_no_other_corpus(tmp_path, paths, shown):
+    runs = [
+        result(config(corpus=f"table:{path}"), OTHERS[0], list(FOUR), list(FOUR), digest=path[-5:]) for path in paths
+    ]
+    text = report.write(runs, tmp_path, "two")
+    assert report.tables(runs)["configurations"]["Corpus"].tolist() == shown
+    assert report.scores(runs)["configuration"].tolist() == [f"Model 1, {name}" for name in shown]
+    assert all(f"Corpus `{name}`, preset" in text for name in shown) and "`table:" not in text and "/a/" not in text
+    assert "both measured on IEMOCAP" not in text and "a corpus of the user's own" in text
+
+
+def test_the_names_that_a_table_does_not_take_are_those_of_the_corpora():
+    assert set(corpora.CORPORA) == words.CORPORA
 
 
 def test_tables_of_one_name_are_not_mixed_up():

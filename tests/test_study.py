@@ -189,11 +189,25 @@ def test_a_study_whose_corpus_cannot_be_read_never_looks_finished(half_done, tmp
     code, told = ask("report", path, *where, "--plain")
     assert code == 0 and "**Nobody can tell whether the study is complete**" in told and str(table) in told
     assert "\n2 runs: " in told and "2 of 2" not in told
+    assert ask("report", path, *where, "--plain")[0] == 0  # what could not tell either is replaced
     for command in ("status", "report"):
         code, told = ask(command, path, "--out", tmp_path / "empty")
         assert code == 1 and str(table) in told and "0 of 0" not in told
     code, told = ask("publish", path, *where, "--to", tmp_path / "published")
     assert code == 1 and str(table) in told and not (tmp_path / "published").exists()
+
+
+def test_a_report_that_knows_what_is_missing_is_not_replaced_by_one_that_does_not(half_done, tmp_path):
+    path, out, table = half_done
+    folder = out / "reports" / "s-plain"
+    assert ask("report", path, "--out", out, "--plain")[0] == 0
+    stored = {file.name: file.read_bytes() for file in folder.iterdir()}
+    lose(table)
+    code, told = ask("report", path, "--out", out, "--plain")
+    assert code == 1 and f"{folder / 'report.md'} is kept" in told and str(table) in told and "--to" in told
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == stored
+    code, told = ask("report", path, "--out", out, "--plain", "--to", tmp_path / "other")
+    assert code == 0 and "Nobody can tell" in (tmp_path / "other" / "report.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("division", [{}, {"validation": "next"}])

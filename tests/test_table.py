@@ -85,6 +85,17 @@ def test_through_the_registry(folder, monkeypatch):
         corpora.load("table:nowhere.csv")
 
 
+def test_a_table_that_lies_in_the_folder_above_or_below_is_named(folder, monkeypatch):
+    path = write(folder, [row("a")])
+    for place in (folder / "wav", folder.parent):
+        monkeypatch.chdir(place)
+        with pytest.raises(CorpusError, match=rf"There is {path}: did you mean it\?"):
+            corpora.load(f"table:{path.name}")
+    monkeypatch.chdir(folder)
+    with pytest.raises(CorpusError, match=rf"There is {path}: did you mean it\?"):
+        corpora.load(f"table:nowhere/{path.name}")
+
+
 def test_duration_comes_from_the_header_when_it_is_not_given(folder):
     write_wav(folder / "wav/b.wav", 0.75)
     (folder / "wav/c.wav").write_bytes(b"not audio")
@@ -129,10 +140,6 @@ def test_all_problems_at_once_with_their_lines(folder):
         ],
     )
     assert problems(path) == [
-        "line 2: one emotion is written in 2 ways: 'angry' (line 2) and 'Angry' (line 11)",
-        "line 2: speaker 01 has 2 genders: 'female' (line 2) and 'male' (line 8); a speaker has one",
-        "line 2: speaker 01 has 2 sessions: empty (line 2) and 's2' (line 8); a speaker has one; "
-        "leave it empty if your corpus has no sessions",
         "line 3: utterance a stands in line 2 already",
         "line 4: emotion is empty",
         "line 4: speaker is empty",
@@ -141,10 +148,14 @@ def test_all_problems_at_once_with_their_lines(folder):
         "line 7: duration is 'long': it must be a number of seconds above 0, or empty",
         "line 7: gender is 'x': it must be female, male, other or unknown; an empty cell is unknown",
         "line 8: path is empty",
+        "line 8: speaker 01 has 2 genders: 'female' (line 2 and 4 more) and 'male' (line 8); a speaker has one",
+        "line 8: speaker 01 has 2 sessions: empty (line 2 and 5 more) and 's2' (line 8); a speaker has one; "
+        "leave it empty if your corpus has no sessions",
         f"line 9: there is no audio file {folder}/wav",
         "line 9: utterance is empty",
         "line 10: 2 cells, but there are 7 columns",
         "line 11: duration is '-1': it must be a number of seconds above 0, or empty",
+        "line 11: one emotion is written in 2 ways: 'angry' (line 2 and 6 more) and 'Angry' (line 11). Write it in one way",
         f"line 11: path {folder}/wav/a.wav stands in line 2 already",
     ]
 

@@ -120,7 +120,7 @@ def test_provenance_and_report_say_it_and_a_repaired_file_is_another_corpus(dama
     (result,) = store.load_all([tmp_path / "runs" / plan.configs[0].run_id])
     assert sorted(result.provenance["unusable"]) == sorted(BAD)
     text = report.write([result], tmp_path / "report", plan)
-    assert "**Left out of `table:utterances.csv`: 3 recordings that could not be used**, A1_sad_0" in text
+    assert "**Left out of `utterances`: 3 recordings that could not be used**, A1_sad_0" in text
     done = CliRunner().invoke(main, ["study", "status", str(file), "--out", str(tmp_path / "runs"), "--skip-unusable"])
     assert "1 of 2 runs are done" in done.output
     (folder / "own" / "A1_sad_0.wav").write_bytes(whole[:-100] + bytes(100))

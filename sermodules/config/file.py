@@ -40,7 +40,7 @@ def read(path=None, given=()):
 
 
 def _mapping(path):
-    content = strict_yaml.read(path, "settings")
+    content = strict_yaml.read(path, "file of settings")
     if not isinstance(content, dict) or {"settings", "grid", "folds", "seeds"} & set(content):
         raise ConfigError(
             f"{path} is not the settings of one run: it must be a mapping such as `corpus: emodb`, or a run's config.json. A"

@@ -1,10 +1,12 @@
 """YAML that has one meaning: study files, and files of settings."""
 
+import os
 import re
 from pathlib import Path
 
 import yaml
 
+from sermodules import files
 from sermodules.errors import ConfigError
 
 #: What YAML 1.1, which PyYAML reads, takes for another number than YAML 1.2, or for a number where the other sees text: octal
@@ -35,6 +37,11 @@ def read(path, what):
             raise ConfigError(f"{path} has an alias (*name): write out what it stands for")  # they multiply without end
         problems = [*_ambiguous(yaml.compose(text, yaml.SafeLoader))]
         content = yaml.safe_load(text)
+    except FileNotFoundError as error:
+        near = files.above_or_below(path)
+        advice = f"There is {near}: did you mean it?" if near else "Give its path, or go to its folder."
+        folder = Path(os.path.normpath(Path(path).absolute())).parent
+        raise ConfigError(f"there is no {what} {Path(path).name} in {folder}. {advice}") from error
     except OSError as error:
         raise ConfigError(f"cannot read the {what} {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:

@@ -1,6 +1,8 @@
 """How a configuration is called in words: in tables, in the log of a study, in the claims."""
 
 import dataclasses
+import re
+from collections import Counter
 from pathlib import Path
 
 from sermodules.config.methods import METHODS
@@ -9,12 +11,36 @@ from sermodules.config.run import RunConfig
 # The settings that were added later, with their defaults.
 _ADDED = {field.name: field.default for field in dataclasses.fields(RunConfig) if field.metadata.get("added")}
 # What has a column of its own in a table of scores, or changes nothing but the last digits.
+_ENDING = re.compile(r"\.(csv|tsv|txt)$", re.IGNORECASE)
 _OWN_COLUMNS = {"corpus", "preset", "model", "attention", "gender", "fold", "seed", "threads"}
 
 
 def corpus_name(name):
     """Return a corpus name without the folders of this machine."""
     return f"table:{Path(name.removeprefix('table:')).name}" if name.startswith("table:") else name
+
+
+#: The names of corpora, which no table takes.
+CORPORA = {
+    "iemocap", "emodb", "ravdess", "cremad", "synthetic", "synthetic-gender-irrelevant", "synthetic-gender-decisive",
+}  # fmt: skip
+
+
+def shown_corpora(names):
+    """Return what corpora that stand together are called in print: a table by the name of its file, without its folder.
+
+    Its ending is left out, unless another corpus would then be called the same.
+
+    Examples
+    --------
+    >>> from sermodules.config import words
+    >>> words.shown_corpora(["table:/home/ann/mine.csv", "table:iemocap.csv", "emodb"])
+    {'table:/home/ann/mine.csv': 'mine', 'table:iemocap.csv': 'iemocap.csv', 'emodb': 'emodb'}
+    """
+    full = {name: corpus_name(name).removeprefix("table:") or name for name in dict.fromkeys(names)}
+    short = {name: text if name in CORPORA else _ENDING.sub("", text) or text for name, text in full.items()}
+    taken = Counter([*short.values(), *(CORPORA - {*full})])
+    return {name: short[name] if taken[short[name]] == 1 else full[name] for name in full}
 
 
 def run(config):
@@ -42,8 +68,13 @@ def labels(cells):
     if len(topics) == 1:
         (topic,) = topics
         unusual = {cell: [topic] * METHODS[cell.model].hears(topic) for cell in cells}
+    corpora = shown_corpora(cell.corpus for cell in cells)
+
+    def said(cell, name):
+        return corpora[cell.corpus] if name == "corpus" else setting(cell, name)
+
     return {
-        cell: ", ".join([METHODS[cell.model].name, *(setting(cell, name) for name in [*always, *unusual[cell]])])
+        cell: ", ".join([METHODS[cell.model].name, *(said(cell, name) for name in [*always, *unusual[cell]])])
         for cell in cells
     }
 

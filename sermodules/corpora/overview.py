@@ -73,9 +73,10 @@ def doubts(table):
     >>> import pandas as pd
     >>> from sermodules.corpora import overview
     >>> table = pd.DataFrame({"speaker": list("aabb"), "gender": "female", "emotion": ["sad", "calm", "sad", "sad"]})
-    >>> for line in overview.doubts(table.assign(duration=1.0)):
+    >>> for line in overview.doubts(table.assign(duration=1.0)):  # doctest: +ELLIPSIS
     ...     print(line)
     classes with fewer than 10 utterances: sad (3), calm (1)
+    in 3 of 3 cases a speaker has fewer than 10 utterances of a class: a calm (1), a sad (1), b sad (2). Read scores ...
     only one speaker has the class calm: a. Nobody else can teach it. A slip in a label? Or leave it out
     speakers without a class: b (calm)
     all speakers are female: a setting of `gender` can tell nothing
@@ -84,6 +85,7 @@ def doubts(table):
     classes = table["emotion"].value_counts()
     if few := [f"{name} ({count})" for name, count in classes.items() if count < FEW]:
         lines.append(f"classes with fewer than {FEW} utterances: {', '.join(few)}")
+    lines += _sparse(table)
     lines += _alone(table, list(classes.index))
     for what, names in (("speakers", table["speaker"].unique()), ("classes", classes.index)):
         if near := [f"{one} and {other}" for one, other in combinations(sorted(names), 2) if _near(one, other)]:
@@ -110,6 +112,15 @@ def doubts(table):
         if found:
             lines.append(f"{found} utterances are {what}")
     return lines
+
+
+def _sparse(table):
+    """Say how many speakers have few utterances of a class, and of which."""
+    held = table.groupby("speaker")["emotion"].value_counts()
+    fewest = sorted(held.items(), key=lambda item: (item[1], item[0]))
+    if few := [f"{who} {name} ({count})" for (who, name), count in fewest if count < FEW]:
+        share = f"in {len(few)} of {len(held)} cases a speaker has"
+        yield f"{share} fewer than {FEW} utterances of a class: {_shown(few, 3)}. Read scores per speaker with care"
 
 
 def _alone(table, classes):

@@ -4,6 +4,8 @@ import difflib
 import re
 from pathlib import Path
 
+from sermodules import files
+
 #: Ends of the names of tables.
 TABLES = (".csv", ".tsv", ".txt")
 
@@ -57,13 +59,15 @@ def locate(folder, text):
     return first
 
 
-def hint(folder, text):
+def hint(folder, text, named=None):
     """Say what may be meant by a path under which there is no file, or return "".
 
     Parameters
     ----------
     folder : pathlib.Path
     text : str
+    named : set of str, optional
+        The names that other lines have: one that none has is asked for first. Unless given, no similar name is looked for.
 
     Returns
     -------
@@ -81,7 +85,48 @@ def hint(folder, text):
         near = []
     if near:
         return f" (there is {near[0].name}: write it so)"
-    return " (write folders with / instead of \\)" if "\\" in text else ""
+    if "\\" in text:
+        return " (write folders with / instead of \\)"
+    close = "" if named is None else closest(path, named)
+    return f" (there is {close}: did you mean it?)" if close else ""
+
+
+def closest(path, named=(), folders=False):
+    """Return the name in the folder of a path that is most like its own, or "".
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        That of a file or folder which is not there.
+    named : iterable of str
+        Names that are taken only if there is no other one.
+    folders : bool
+        Look for folders, not for files.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sermodules.corpora import places
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("ann-1.wav", "ann-2.wav"):
+    ...         Path(folder, name).touch()
+    ...     places.closest(Path(folder, "ann-1x.wav")), places.closest(Path(folder, "ann-1x.wav"), {"ann-1.wav"})
+    ('ann-1.wav', 'ann-2.wav')
+    """
+    try:
+        names = [one.name for one in path.parent.iterdir() if (one.is_dir() if folders else one.is_file())]
+    except (OSError, ValueError):
+        return ""
+    free = [name for name in names if name not in named]
+    for some in (free, names):
+        if close := difflib.get_close_matches(path.name, some, n=1):
+            return close[0]
+    return ""
 
 
 def missing_folder(path):
@@ -125,13 +170,14 @@ def beside(path):
             return (
                 f"{path} is a folder; name the table in it" + f": there is {', '.join(tables[:5])}" * bool(tables) + "."
             )
-        if gone := missing_folder(path):
-            return f"There is no folder {gone}."
-        names = [one.name for one in path.parent.iterdir() if one.is_file()]
+        gone, near = missing_folder(path), files.above_or_below(path)
+        if gone or near:
+            told = f"There is no folder {gone}." if gone else "", f"There is {near}: did you mean it?" if near else ""
+            return " ".join(filter(None, told))
     except (OSError, ValueError):
         return ""
-    close = difflib.get_close_matches(path.name, names, n=1)
-    return f"There is {close[0]} in {path.parent}: did you mean it?" if close else ""
+    close = closest(path)
+    return f"There is {close} in {path.parent}: did you mean it?" if close else ""
 
 
 def is_file(path):

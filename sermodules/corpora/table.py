@@ -393,18 +393,14 @@ def _tidy(table, folder, named, skip=False):
         for speaker, part in table.loc[given["speaker"].index].groupby("speaker", sort=False):
             where = _lines_by(part.drop(index=unread.get(column, []), errors="ignore")[column])
             if len(where) > 1:
-                shown = " and ".join(
-                    f"{repr(value) if value else 'empty'} (line {found[0]})" for value, found in where.items()
-                )
-                add(part.index[0], f"speaker {speaker} has {len(where)} {column}s: {shown}; {advice}")
+                line, shown = _often_first({repr(value) if value else "empty": at for value, at in where.items()})
+                add(line, f"speaker {speaker} has {len(where)} {column}s: {shown}; {advice}")
     for column in ("speaker", "session", "emotion"):
         for where in _lines_by(given[column].map(cells.same_name)).values():
             spellings = _lines_by(given[column].loc[where])
             if len(spellings) > 1:
-                shown = " and ".join(
-                    f"{_plain(value, spellings)} (line {lines[0]})" for value, lines in spellings.items()
-                )
-                add(where[0], f"one {column} is written in {len(spellings)} ways: {shown}")
+                line, shown = _often_first({_plain(value, spellings): at for value, at in spellings.items()})
+                add(line, f"one {column} is written in {len(spellings)} ways: {shown}. Write it in one way")
     return problems
 
 
@@ -422,7 +418,9 @@ def _tell_lost(texts, paths, folder, add):
     add : callable
         Takes a line number and a text.
     """
-    reasons = {line: places.hint(folder, text) for line, text in texts.items()}
+    named = {Path(path).name for path in paths if path}
+    near = {line: number < SHOWN for number, line in enumerate(texts.index)}  # to compare names takes time
+    reasons = {line: places.hint(folder, text, named if near[line] else None) for line, text in texts.items()}
     gone = _lines_by(
         pd.Series(
             {line: places.missing_folder(paths[line]) for line, hint in reasons.items() if not hint}, dtype=object
@@ -431,7 +429,9 @@ def _tell_lost(texts, paths, folder, add):
     for missing, (first, *others) in gone.items():
         if missing:
             also = f", and so it is with {len(others)} more line{'s' * (len(others) > 1)}" * bool(others)
-            reasons[first] = f": there is no folder {missing}{also}. A relative path counts from {folder}"
+            close = places.closest(missing, folders=True)
+            ask = f" Did you mean {close}?" if close else ""
+            reasons[first] = f": there is no folder {missing}{also}. A relative path counts from {folder}.{ask}"
             reasons |= dict.fromkeys(others)
     for line, why in reasons.items():
         if why is not None:
@@ -450,6 +450,20 @@ def _read_cells(table, column, read, add):
             unread.append(line)
     table[column] = values
     return unread
+
+
+def _often_first(found):
+    """Name what stands in lines, the most frequent first, with all lines of the others, which are to be mended.
+
+    Returns the first line of these, and the text.
+    """
+    often, *others = sorted(found.items(), key=lambda item: -len(item[1]))
+    rest = f" and {len(often[1]) - 1} more" if len(often[1]) > 1 else ""
+    texts = [f"{often[0]} (line {often[1][0]}{rest})"]
+    for value, lines in others:
+        more = f" and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+        texts.append(f"{value} (line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:SHOWN]))}{more})")
+    return min(lines[0] for _, lines in others), " and ".join(texts)
 
 
 def _plain(value, others):

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import warnings
 from collections import deque
 from pathlib import Path
 
@@ -206,7 +207,10 @@ def _do(config, folder, notebook, keep_model):
 
     with notebooks.executing(notebook):
         if notebook is None:
-            runs.run(config, folder, verbose=False, keep=inference.keep if keep_model else None)
+            with warnings.catch_warnings():  # the driver has read the same corpus, and said what is to be said of it
+                warnings.filterwarnings("ignore", category=UserWarning, module=r"sermodules\.corpora")
+                warnings.filterwarnings("ignore", "(?s).* and are left out", UserWarning)
+                runs.run(config, folder, verbose=False, keep=inference.keep if keep_model else None)
             return
         source = folder / "source.ipynb"
         source.write_text(notebook, encoding="utf-8")

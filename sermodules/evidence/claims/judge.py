@@ -7,6 +7,7 @@ itself; nothing is corrected for their number. So of many claims that are not tr
 
 import pandas as pd
 
+from sermodules.config import words
 from sermodules.errors import SermodulesError
 from sermodules.evidence import paper, statistics
 from sermodules.evidence.claims.by_figures import ARITHMETIC
@@ -75,9 +76,11 @@ def ledger(scores=None):
     ['not tested']
     """
     rows = []
-    for group, runs in _groups(_NO_RUN if scores is None else scores):
-        rows += [_line(claim, group, _decide(claim, group, runs)) for claim in CORPUS]
-    rows += [_line(claim, None, claim.rule.decide()) for claim in ARITHMETIC]
+    scores = _NO_RUN if scores is None else scores
+    for group, runs in _groups(scores):
+        scope = _scope(group, words.shown_corpora(scores["corpus"]))
+        rows += [_line(claim, group, scope, _decide(claim, group, runs)) for claim in CORPUS]
+    rows += [_line(claim, None, "the figures that the paper prints", claim.rule.decide()) for claim in ARITHMETIC]
     return pd.DataFrame(rows)
 
 
@@ -108,7 +111,7 @@ def _decide(claim, group, runs):
         return untested(str(missing))
 
 
-def _line(claim, group, found):
+def _line(claim, group, scope, found):
     """Write a line of the ledger; `group` is None for a claim that the printed figures decide."""
     return {
         "id": claim.id,
@@ -118,7 +121,7 @@ def _line(claim, group, found):
         "source": claim.source,
         "reported": claim.reported,
         **(group or dict.fromkeys(_GROUP, "")),
-        "scope": _scope(group),
+        "scope": scope,
         "compared": claim.rule.compared,
         "ours": found.ours,
         "value": found.value,
@@ -131,15 +134,13 @@ def _line(claim, group, found):
     }
 
 
-def _scope(group):
-    """Say what a verdict speaks of."""
-    if group is None:
-        return "the figures that the paper prints"
+def _scope(group, corpora):
+    """Say what a verdict on runs speaks of; `corpora` is what each corpus is called."""
     if not group["corpus"]:
         return "no run yet"
     own = f"preset `{group['preset']}`" + (f", {group['settings']}" if group["settings"] else "")
     if group["corpus"] != "iemocap":
-        return f"`{group['corpus']}`, {own}: says nothing directly about IEMOCAP"
+        return f"`{corpora[group['corpus']]}`, {own}: says nothing directly about IEMOCAP"
     return f"IEMOCAP, {own}: not the paper's network or data" if lacks(group) else "IEMOCAP"
 
 
@@ -179,9 +180,9 @@ def to_markdown(ledger, plain=False):
         Parts begin with a heading of level 3. What the paper does not say in words stands in tables of its own and is counted
         apart. What was not tested is listed below, with what it needs.
     """
-    parts = []
+    parts, corpora = [], words.shown_corpora(ledger["corpus"])
     for (corpus, preset, settings, scope), rows in ledger.groupby([*_GROUP, "scope"], sort=False):
-        title = _title(corpus, preset, settings) if corpus else f"{scope[0].upper()}{scope[1:]}"
+        title = _title(corpora[corpus], preset, settings) if corpus else f"{scope[0].upper()}{scope[1:]}"
         tested = rows[rows["verdict"] != NOT_TESTED]
         waiting = rows[rows["verdict"] == NOT_TESTED]
         parts += [f"### {title}", _caption(rows, scope, plain)]

@@ -36,6 +36,12 @@ PLAIN_LEDGER = (
     "Claims of Bhushan et al. (2022) that these runs put to a test. `claims.csv` names the runs behind each verdict."
 )
 
+#: The same, where they test no claim.
+NO_CLAIM = (
+    "These runs put none of the claims of Bhushan et al. (2022) to a test, so `claims.csv` has no row. `sermodules claims`"
+    " lists the claims and what each needs."
+)
+
 #: Where runs are missing.
 INCOMPLETE = (
     "**The study is incomplete.** All that follows is of the runs that are there; means over"
@@ -64,7 +70,7 @@ def circumstances(configurations):
     Where folds test several speakers, also how many, and who validated.
     """
     cells = [c.config for c in configurations]
-    corpora = sorted({words.corpus_name(cell.corpus) for cell in cells})
+    corpora = sorted(words.shown_corpora(cell.corpus for cell in cells).values())
     presets = sorted({cell.preset for cell in cells})
     parts = [
         f"{'corpus' if len(corpora) == 1 else 'corpora'} {_quoted(corpora)}",
@@ -157,13 +163,12 @@ def trial(configurations):
 
 def left_out(results):
     """Say which recordings a corpus lacks because they could not be used; nothing if there are none."""
-    found = {
-        words.corpus_name(r.config.corpus): r.provenance["unusable"] for r in results if r.provenance.get("unusable")
-    }
+    names = words.shown_corpora(r.config.corpus for r in results)
+    found = {names[r.config.corpus]: r.provenance["unusable"] for r in results if r.provenance.get("unusable")}
     return "\n\n".join(
-        f"**Left out of `{name}`: {len(names)} recordings that could not be used**, {', '.join(names[:10])}"
-        + (f" and {len(names) - 10} more." if len(names) > 10 else ".")
-        for name, names in sorted(found.items())
+        f"**Left out of `{name}`: {len(lost)} recordings that could not be used**, {', '.join(lost[:10])}"
+        + (f" and {len(lost) - 10} more." if len(lost) > 10 else ".")
+        for name, lost in sorted(found.items())
     )
 
 
@@ -198,9 +203,10 @@ def origins(results):
 
 def caution(configurations):
     """Say what the reported figures may be compared with."""
-    others = sorted({words.corpus_name(c.config.corpus) for c in configurations} - {"iemocap"})
+    others = words.shown_corpora(c.config.corpus for c in configurations)
+    others.pop("iemocap", None)
     if others:
-        names = " and ".join(f"`{name}`" for name in others)
+        names = " and ".join(f"`{name}`" for name in sorted(others.values()))
         what = "a corpus of the user's own" if all(name.startswith("table:") for name in others) else "not on IEMOCAP"
         return (
             f"The reported figures were measured on IEMOCAP, ours on {names}, {what}: ours do not replicate the reported ones,"

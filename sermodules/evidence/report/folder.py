@@ -7,14 +7,19 @@ from matplotlib import style
 from sermodules import files
 from sermodules.errors import SermodulesError, StoreError
 from sermodules.evidence import claims
-from sermodules.evidence.report import figure, latex, registered
+from sermodules.evidence.report import captions, figure, latex, registered
 from sermodules.evidence.report.cells import gather, planned
 from sermodules.evidence.report.columns import printed
 from sermodules.evidence.report.frames import make, scores
 from sermodules.evidence.report.gaps import missing
 from sermodules.evidence.report.markdown import document, pending
 from sermodules.evidence.report.sections import sections
+from sermodules.evidence.report.wording import NONE
 from sermodules.evidence.scores import from_results
+
+#: How a CSV file has its numbers: people compute with them, so nothing is rounded that anybody could miss, and a whole number
+#: has no point. What is not there is empty.
+DIGITS = "%.10g"
 
 
 def write(results, folder, study, tell=lambda line: None, plain=False):
@@ -29,7 +34,7 @@ def write(results, folder, study, tell=lambda line: None, plain=False):
     results : iterable of RunResult
         Finished runs, in any order. An incomplete study is reported as far as it is, with what is missing.
     folder : path
-        Made if it is not there; an earlier report in it is replaced.
+        Made if it is not there; an earlier report in it is replaced, but by none that cannot tell what is missing.
     study : Study or str
         The study, or its name only: what is missing is then judged by the folds and seeds that are there.
     tell : callable
@@ -46,7 +51,8 @@ def write(results, folder, study, tell=lambda line: None, plain=False):
     Raises
     ------
     SermodulesError
-        As `tables`; also if the folder cannot be written, or nobody can tell whether a registered study is complete.
+        As `tables`; also if the folder cannot be written or holds a report that knows more, or nobody can tell whether a
+        registered study is complete.
     """
     results, folder = list(results), Path(folder)
     name, about = (study, "") if isinstance(study, str) else (study.name, study.about)
@@ -61,6 +67,7 @@ def write(results, folder, study, tell=lambda line: None, plain=False):
         configurations = gather(results, wanted)
     except SermodulesError as error:
         raise SermodulesError(f"cannot report the study {name}: {error}") from error
+    _check_stored(folder, unread)
     blocks, questions = [], {}  # what was registered, in Markdown, and its tables with their captions
     if asked:
         complete = registered.is_complete(results, study)
@@ -68,7 +75,7 @@ def write(results, folder, study, tell=lambda line: None, plain=False):
         blocks, questions = registered.section(study, results, complete)
         if not complete:
             text = pending(study, blocks)
-            _write(folder, text, _frames(questions), _latex(name, questions))
+            _write(folder, text, _frames(questions), _latex(name, _warned(questions, configurations)))
             return text
     tell(f"comparing the configurations of {len(results)} runs")
     runs = scores(results, study)
@@ -77,21 +84,41 @@ def write(results, folder, study, tell=lambda line: None, plain=False):
     ledger = claims.ledger(from_results(results))
     if plain:
         ledger = ledger[(ledger["kind"] == "corpus") & (ledger["verdict"] != claims.NOT_TESTED)]
-    frames = {"scores.csv": (runs, "%.6f")} | {f"{key}.csv": (table.frame, "%.2f") for key, table in tables.items()}
-    frames |= {"claims.csv": (ledger, "%.2f")} | _frames(questions)
+    frames = {"scores.csv": runs, "claims.csv": ledger} | {f"{key}.csv": table.frame for key, table in tables.items()}
+    frames |= _frames(questions)
     parts = sections(configurations, results, tables, plain)
     latexed = {file: (caption, table) for part in parts for file, caption, table in part.files()}
     with style.context("default"):  # whatever a person's files say
         drawn, alt = figure.draw(configurations, tables["configurations"].frame, plain)
         gaps, judged = missing(results, wanted, unread), ledger[ledger["kind"] == "corpus"]
         text = document(name, about, results, configurations, parts, alt, gaps, judged, blocks, plain, unread)
-        _write(folder, text, frames, _latex(name, latexed | questions), drawn)
+        _write(folder, text, frames, _latex(name, latexed | _warned(questions, configurations)), drawn)
     return text
+
+
+def _check_stored(folder, unread):
+    """Refuse to replace a report that could tell which runs are missing by one that cannot, for the reasons `unread`."""
+    stored = folder / "report.md"
+    try:
+        loses = unread and captions.UNREAD not in stored.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return  # there is none, or `_write` says what is wrong
+    if loses:
+        raise StoreError(
+            f"{stored} is kept: it could tell whether the study is complete, and a report of now cannot. {unread[0]}\n"
+            "Go to the folder in which the study ran and ask again; or write this report to another folder with --to."
+        )
+
+
+def _warned(questions, configurations):
+    """Return what was registered with what its captions say besides in LaTeX."""
+    warning = captions.trial(configurations)
+    return {name: (f"{caption} {warning}".rstrip(), table) for name, (caption, table) in questions.items()}
 
 
 def _frames(questions):
     """Return the data frames of what was registered, by their files."""
-    return {f"{key}.csv": (table.frame, "%.4f") for key, (_, table) in questions.items()}
+    return {f"{key}.csv": table.frame for key, (_, table) in questions.items()}
 
 
 def _latex(study, tables):
@@ -105,11 +132,11 @@ def _latex(study, tables):
 
 
 def _write(folder, text, frames, texts, drawn=None):
-    """Write the files: the text, data frames with their format of floats, other texts, and the figure if there is one."""
+    """Write the files: the text, data frames, other texts, and the figure if there is one."""
     try:
         files.make_folder(folder)
-        for name, (frame, digits) in frames.items():
-            frame.to_csv(folder / name, index=False, float_format=digits, lineterminator="\n")
+        for name, frame in frames.items():
+            frame.replace(NONE, "").to_csv(folder / name, index=False, float_format=DIGITS, lineterminator="\n")
         for name, content in texts.items():
             (folder / name).write_text(content, encoding="utf-8", newline="\n")
         if drawn is not None:

@@ -20,7 +20,7 @@ from sermodules.evidence.report.cells import (
     planned,
 )
 from sermodules.evidence.report.columns import Column, Table, count_column, in_percent, percent_column, text_column
-from sermodules.evidence.report.wording import NONE, interval, mean_and_sd, p_value, percent, share, signed, span, whole
+from sermodules.evidence.report.wording import NONE, interval, mean_and_sd, p_value, percent, signed, span, whole
 from sermodules.evidence.scores import from_results
 from sermodules.study import origins
 
@@ -45,9 +45,10 @@ def tables(results, study=None):
     dict of str to pandas.DataFrame
         ``table1`` (WA and UAR of each speaker, last row the mean), ``table2`` (UAR, mean and SD over the speakers), ``table3``
         and ``table4`` (confusion matrices of Model 1 and Model 2, rows in % of the true class), as in the paper;
-        ``configurations`` (a row each, with intervals over the speakers, parameters and seconds), ``comparisons`` (see
-        `statistics.compare`), ``confusions`` (of every configuration, pooled and speaker-averaged) and ``origins`` (how many
-        runs of each configuration were computed with what). Percentages as floats; NaN where there is nothing to report.
+        ``configurations`` (a row each, with intervals over the speakers, parameters and seconds), ``comparisons`` (as
+        `statistics.compare`, with units in the names and probabilities in %), ``confusions`` (of every configuration, pooled
+        and speaker-averaged) and ``origins`` (how many runs of each configuration were computed with what). Percentages as
+        floats; NaN where there is nothing to report.
 
     Raises
     ------
@@ -204,6 +205,7 @@ def _reported1(people):
 
 def _table2(configurations):
     rows, as_printed = [], {}
+    corpora = words.shown_corpora(c.config.corpus for c in configurations)
     for line in paper.TABLE2.itertuples():
         known = line.model in PAPERS
         sample = paper.TABLE1[f"{line.model}_uar"].std(ddof=1) if known else np.nan
@@ -211,7 +213,7 @@ def _table2(configurations):
         method = f"{line.method}, reported"
         as_printed[method] = line.printed
         rows.append([method, line.uar, line.sd, sample, speakers, seeds, "IEMOCAP"])
-        rows += [_line2(c) for c in configurations if METHODS[c.config.model].line == line.method]
+        rows += [_line2(c, corpora) for c in configurations if METHODS[c.config.model].line == line.method]
     score, spread, sample = (in_percent(title) for title in ("UAR", "Population SD", "Sample SD"))
 
     def uar(method, mean, sd):
@@ -230,8 +232,8 @@ def _table2(configurations):
     )
 
 
-def _line2(configuration):
-    uar, corpus = configuration.speakers["uar"], words.corpus_name(configuration.config.corpus)
+def _line2(configuration, corpora):
+    uar, corpus = configuration.speakers["uar"], corpora[configuration.config.corpus]
     spread = uar.std(ddof=0) if len(uar) > 1 else np.nan
     seeds = span(configuration.speakers["seeds"])
     return [configuration.label, uar.mean(), spread, uar.std(ddof=1), f"{len(uar)}", seeds, corpus]
@@ -290,6 +292,7 @@ def _summary(configurations, runs):
     wa = {c.label: c.speakers["wa"].mean() for c in configurations}
     found = pd.concat(parts).set_index("configuration").join(more)
     found = found.loc[[c.label for c in configurations]].reset_index()
+    corpora = words.shown_corpora(c.config.corpus for c in configurations)
     frame = pd.DataFrame(
         {
             "Configuration": found["configuration"],
@@ -303,7 +306,7 @@ def _summary(configurations, runs):
             "Seconds": found["seconds"],
             "Speakers": found["speakers"],
             "Seeds": found["seeds"],
-            "Corpus": [words.corpus_name(c.config.corpus) for c in configurations],
+            "Corpus": [corpora[c.config.corpus] for c in configurations],
         }
     )
     return Table(
@@ -323,6 +326,10 @@ def _summary(configurations, runs):
     )
 
 
+#: What `statistics.compare` gives in points.
+_POINTS = ("difference", "low", "high", "bootstrap_low", "bootstrap_high")
+
+
 def _comparisons(configurations, runs):
     """Compare configurations with Model 2 (or the first) of the same data and preset, with Holm's correction within each."""
     compared, groups = [], {}
@@ -334,20 +341,26 @@ def _comparisons(configurations, runs):
             mine = runs[runs["configuration"].isin([c.label for c in group])]
             others = [c.label for c in group if c is not reference]
             compared.append(statistics.compare(mine, reference.label, others))
+    frame = pd.concat(compared, ignore_index=True) if compared else pd.DataFrame()
+    shares = ["worse", "same", "better"]
+    if compared:
+        frame[shares] *= 100
     return Table(
-        pd.concat(compared, ignore_index=True) if compared else pd.DataFrame(),
+        frame.rename(
+            columns={name: in_percent(name) for name in shares} | {name: f"{name} (points)" for name in _POINTS}
+        ),
         (
             Column("Configuration", ("configuration",), align="left"),
             Column("Reference", ("reference",), align="left"),
-            Column("Difference", ("difference",), signed),
-            Column("Interval", ("low", "high"), interval),
+            Column("Difference", ("difference (points)",), signed),
+            Column("Interval", ("low (points)", "high (points)"), interval),
             Column("p", ("p",), p_value),
             Column("p (Holm)", ("p_holm",), p_value),
             Column("Sign flip", ("p_sign_flip",), p_value),
             Column("Wilcoxon", ("p_wilcoxon",), p_value),
-            Column("Worse", ("worse",), share),
-            Column("Same", ("same",), share),
-            Column("Better", ("better",), share),
+            Column("Worse", (in_percent("worse"),), whole),
+            Column("Same", (in_percent("same"),), whole),
+            Column("Better", (in_percent("better"),), whole),
             Column("Speakers", ("speakers",)),
         ),
     )

@@ -13,6 +13,8 @@ _ESCAPES = str.maketrans(
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
         "\n": " ",
+        "±": r"$\pm$",
+        "–": r"\textendash{}",
     }
 )
 
@@ -61,14 +63,17 @@ def table(name, study, caption, texts, columns, has_mean=False):
         What `columns.printed` returns.
     columns : tuple of Column
     has_mean : bool
-        Whether the last row is a mean over those above.
+        Whether the last row is a mean over those above, which is bold.
 
     Returns
     -------
     str
     """
     rows = [_row(map(_cell, texts, ["left"] * len(columns)))]
-    rows += [_row(map(_cell, row, [column.align for column in columns])) for row in texts.itertuples(index=False)]
+    cells = [[*map(_cell, row, [column.align for column in columns])] for row in texts.itertuples(index=False)]
+    if has_mean:
+        cells[-1] = [rf"\textbf{{{cell}}}" if cell else cell for cell in cells[-1]]
+    rows += map(_row, cells)
     if has_mean:
         rows.insert(-1, r"\midrule")
     return _FILE.format(

@@ -56,9 +56,11 @@ def document(
         for label, table in section.tables.items():
             blocks += [f"{label}:" if len(section.tables) > 1 else "", whole(table)]
     blocks += ["## Figure", f"![{re.sub(r'[][]', '', alt)}](report.png)", figure.caption(configurations, ours)]
+    blocks.append("## Claims ledger")
     if len(ledger):
-        blocks += ["## Claims ledger", captions.PLAIN_LEDGER if plain else captions.LEDGER]
-        blocks.append(claims.to_markdown(ledger, plain).rstrip())
+        blocks += [captions.PLAIN_LEDGER if plain else captions.LEDGER, claims.to_markdown(ledger, plain).rstrip()]
+    else:
+        blocks.append(captions.NO_CLAIM)
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 

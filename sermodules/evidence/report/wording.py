@@ -25,11 +25,6 @@ def p_value(value):
     return _number(value, ".3f")
 
 
-def share(value):
-    """Write a share from 0 to 1 in whole percent, without the unit: "42"."""
-    return _number(100 * value, ".0f")
-
-
 def whole(value):
     """Write a large number: "1,234,567"."""
     return _number(value, ",.0f")
