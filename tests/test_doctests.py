@@ -29,6 +29,7 @@ WITHOUT = {
     "sermodules.evidence.report.registered.": "takes the runs of a registered study; the chapter The verdict is its example",
     "sermodules.evidence.across.contrasts": "takes the runs of a registered study; the chapter The verdict is its example",
     "sermodules.corpora.load": "reads a corpus, or makes one; every chapter begins with it",
+    "sermodules.corpora.cremad.find_recordings": "looks into the folder of a corpus; the chapter What people hear plays some",
     "sermodules.corpora.synthetic.": "plans the synthetic corpus; the chapter The corpora shows what",
     "sermodules.features.log_mels.extract": "reads the audio of a corpus and fills the cache",
     "sermodules.models.epochs.prepare_to_train": "compiles a Keras network; the chapter One fold is its example",

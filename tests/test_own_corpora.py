@@ -248,7 +248,7 @@ def test_no_column_of_genders_at_all(wavs):
 def test_a_speaker_who_is_once_one_and_once_the_other_is_refused(wavs):
     rows = [row(n, f"s{n // 2}", gender="" if n == 1 else "f") for n in range(6)]
     assert problems(write(wavs, rows)) == [
-        "line 2: speaker s0 has 2 genders: 'female' (line 2) and 'unknown' (line 3); a speaker has one"
+        "line 3: speaker s0 has 2 genders: 'female' (line 2) and 'unknown' (line 3); a speaker has one"
     ]
 
 

@@ -355,6 +355,8 @@ def get(name, folder=None):
 def attribution(names):
     """Return what must stand beside anything that is made from corpora and passed on.
 
+    See chapter "What people hear".
+
     Parameters
     ----------
     names : iterable of str

@@ -151,6 +151,8 @@ def load(root, *, emotions="four"):
 def find_recordings(root):
     """Return the folder of the recordings, the recordings' names (sorted) and the strange names beside them.
 
+    Chapter "What people hear" plays ten of them.
+
     Raises
     ------
     CorpusError

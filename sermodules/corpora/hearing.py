@@ -110,6 +110,8 @@ def labels_of(text, names):
 def plurality(counts, of=None):
     """Return the class that more people chose than any other.
 
+    See chapter "What people hear".
+
     Parameters
     ----------
     counts : pandas.DataFrame, shape (n, classes)

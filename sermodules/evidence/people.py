@@ -17,6 +17,8 @@ RESAMPLES = 2000
 def one_listener(answers, label):
     """Count each answer of each listener that names one of the classes.
 
+    See chapter "What people hear".
+
     Parameters
     ----------
     answers : pandas.DataFrame of int, shape (n, classes)
@@ -42,6 +44,8 @@ def one_listener(answers, label):
 
 def majority(answers, label):
     """Count the class that most listeners chose as one answer; of k equal ones each counts for one k-th.
+
+    See chapter "What people hear".
 
     Parameters
     ----------
@@ -88,6 +92,8 @@ def one_against_others(answers, every):
     A label that people make is noisy. How noisy, this says: it is what one more listener reaches. A system that has learned
     what most people would say may agree with the label better than one person does, without hearing more.
 
+    See chapter "What people hear".
+
     Parameters
     ----------
     answers : pandas.DataFrame of int, shape (n, classes)
@@ -127,6 +133,8 @@ def one_against_others(answers, every):
 def by_speaker(credit, label, speakers):
     """Return the UAR of each speaker.
 
+    See chapter "What people hear".
+
     Parameters
     ----------
     credit : pandas.DataFrame, shape (n, 2)
@@ -136,6 +144,14 @@ def by_speaker(credit, label, speakers):
     -------
     pandas.Series
         %, by speaker: the mean of the recalls of the classes that the speaker has.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.evidence import people
+    >>> credit = people.system(pd.Series(["sad", "happy", "happy"]), ["sad", "happy", "sad"])
+    >>> people.by_speaker(credit, ["sad", "happy", "sad"], ["A", "A", "B"]).to_dict()
+    {'A': 100.0, 'B': 0.0}
     """
     sums = credit.groupby([np.asarray(speakers), np.asarray(label)]).sum()
     return 100 * (sums["right"] / sums["answers"]).unstack().mean(axis=1).rename("uar")
@@ -143,6 +159,8 @@ def by_speaker(credit, label, speakers):
 
 def summarise(credit, label, speakers):
     """Return the UAR, as the book counts it everywhere, with an interval.
+
+    See chapter "What people hear".
 
     Parameters
     ----------
@@ -176,6 +194,8 @@ def pooled(credit, label, speakers, seed=0):
 
     Where speakers lack classes, the mean of their UARs means little: then each recording counts once.
 
+    See chapter "What people hear".
+
     Parameters
     ----------
     credit : pandas.DataFrame, shape (n, 2)
@@ -193,6 +213,14 @@ def pooled(credit, label, speakers, seed=0):
     -----
     B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall 1993: the unit that is drawn is the one
     that is independent, the speaker.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sermodules.evidence import people
+    >>> credit = people.system(pd.Series(["sad", "happy", "happy", "happy"]), ["sad", "sad", "happy", "happy"])
+    >>> people.pooled(credit, ["sad", "sad", "happy", "happy"], ["A", "B", "A", "B"])["value"].to_dict()
+    {'happy': 100.0, 'sad': 50.0, 'UAR': 75.0}
     """
     sums = credit.groupby([np.asarray(speakers), np.asarray(label)]).sum().unstack(fill_value=0)
     right, said = (sums[name].to_numpy(np.float64) for name in ("right", "answers"))
@@ -213,6 +241,8 @@ def thinned(credit, label, speakers, keep, draws=100, seed=0):
     That is what the makers of EMO-DB did: they published what at least 80 % of their listeners had got. No system is trained
     again.
 
+    See chapter "What people hear".
+
     Parameters
     ----------
     credit : pandas.DataFrame, shape (n, 2)
@@ -228,6 +258,18 @@ def thinned(credit, label, speakers, keep, draws=100, seed=0):
     dict
         ``kept``: how many of each class stay; ``all``, ``clear``: UAR (%) of all recordings and of those that stay, pooled over
         speakers; ``by_chance``, ``low``, ``high``: mean and middle 95 % of the UAR of the draws.
+
+    Examples
+    --------
+    Two of four recordings stay, both of which were got.
+
+    >>> import pandas as pd
+    >>> from sermodules.evidence import people
+    >>> asked = ["sad", "sad", "happy", "happy"]
+    >>> credit = people.system(pd.Series(["sad", "happy", "happy", "sad"]), asked)
+    >>> found = people.thinned(credit, asked, list("ABAB"), [True, False, True, False])
+    >>> found["kept"], found["all"], found["clear"]
+    ({'sad': 1, 'happy': 1}, 50.0, 100.0)
     """
     label, keep = np.asarray(label), np.asarray(keep)
     rng = np.random.default_rng(seed)
@@ -251,6 +293,8 @@ def thinned(credit, label, speakers, keep, draws=100, seed=0):
 
 def confusions(answers, asked):
     """Return what listeners choose, by what was asked for.
+
+    See chapter "What people hear".
 
     Parameters
     ----------
@@ -276,6 +320,8 @@ def confusions(answers, asked):
 
 def halves(answers, seed=0):
     """Divide the listeners of each recording into two halves by chance.
+
+    See chapter "What people hear".
 
     Parameters
     ----------
@@ -314,6 +360,8 @@ def reliability(answers, label, speakers, groups=None, splits=50, seed=0):
     The listeners of each recording are divided in two by chance. Each half scores the speakers, and the two scores are
     correlated.
 
+    See chapter "What people hear".
+
     Parameters
     ----------
     answers : pandas.DataFrame of int, shape (n, classes)
@@ -334,6 +382,16 @@ def reliability(answers, label, speakers, groups=None, splits=50, seed=0):
     From a half to the whole: 2 r / (1 + r), C. Spearman, "Correlation calculated from faulty data", British Journal of
     Psychology 3 (1910), and W. Brown in the same volume. Both halves hear the same recordings. So this says what other
     listeners would change, and not what other recordings of the speaker would.
+
+    Examples
+    --------
+    Speakers of whom everybody hears everything, half of it, or nothing: whoever listens finds the same order.
+
+    >>> import pandas as pd
+    >>> from sermodules.evidence import people
+    >>> answers = pd.DataFrame({"sad": [8, 8, 8, 0, 0, 0], "happy": [0, 0, 0, 8, 8, 8]})
+    >>> people.reliability(answers, ["sad"] * 6, ["A", "A", "B", "B", "C", "C"], splits=2)
+    {'half': 1.0, 'whole': 1.0}
     """
     label, speakers = np.asarray(label), np.asarray(speakers)
     of = pd.Series(speakers if groups is None else np.asarray(groups), speakers).groupby(level=0).first()
@@ -350,6 +408,8 @@ def reliability(answers, label, speakers, groups=None, splits=50, seed=0):
 def with_intervals(credit, label, speakers, seed=0):
     """Return the UAR of each speaker with an interval over the speaker's recordings.
 
+    See chapter "What people hear".
+
     Parameters
     ----------
     credit : pandas.DataFrame, shape (n, 2)
@@ -361,6 +421,16 @@ def with_intervals(credit, label, speakers, seed=0):
     pandas.DataFrame
         By speaker: ``value``, ``low``, ``high`` (%): the percentile interval (95 %) of 2,000 resamples of the recordings within
         each class.
+
+    Examples
+    --------
+    Who was read right each time has no scatter.
+
+    >>> import pandas as pd
+    >>> from sermodules.evidence import people
+    >>> credit = people.system(pd.Series(["sad", "sad", "happy"]), ["sad", "sad", "happy"])
+    >>> people.with_intervals(credit, ["sad", "sad", "happy"], ["A", "A", "A"]).loc["A"].tolist()
+    [100.0, 100.0, 100.0]
     """
     rng, label, speakers = np.random.default_rng(seed), np.asarray(label), np.asarray(speakers)
     right, said = credit["right"].to_numpy(), credit["answers"].to_numpy()
@@ -380,6 +450,8 @@ def with_intervals(credit, label, speakers, seed=0):
 
 def drawn(right, label, speakers, count=10, seed=1):
     """Draw recordings of which people got half, from all classes alike, and each of another speaker.
+
+    See chapter "What people hear".
 
     Parameters
     ----------

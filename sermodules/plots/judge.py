@@ -19,7 +19,7 @@ _SCRIPTS = ("_judge.js",)
 
 @dataclass(frozen=True)
 class Judged:
-    """A recording that people have judged.
+    """A recording that people have judged (chapter "What people hear").
 
     Attributes
     ----------
@@ -31,6 +31,13 @@ class Judged:
         How many people chose what, in the order in which it is shown; also what is no class.
     systems : dict of str to str
         What systems said: a class by the system's name. May be empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sermodules.plots.judge import Judged
+    >>> Judged(np.ones(3), "sad", {"sad": 3, "neutral": 6}).most(["sad", "neutral"])
+    'neutral'
     """
 
     signal: np.ndarray
