@@ -117,4 +117,4 @@ def test_a_chapter_that_is_run_says_its_numbers(browser, lab):  # noqa: F811
 
 
 def test_the_copies_are_those_of_this_project():
-    assert (Path(ROOT) / "book" / QUICK).is_file() and len(CHAPTERS) == 13
+    assert (Path(ROOT) / "book" / QUICK).is_file() and len(CHAPTERS) == 14

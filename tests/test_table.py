@@ -86,6 +86,8 @@ def test_through_the_registry(folder, monkeypatch):
 
 
 def test_a_table_that_lies_in_the_folder_above_or_below_is_named(folder, monkeypatch):
+    folder = folder / "home" / "mine"  # no other test has a table beside it
+    (folder / "wav").mkdir(parents=True)
     path = write(folder, [row("a")])
     for place in (folder / "wav", folder.parent):
         monkeypatch.chdir(place)
