@@ -248,12 +248,14 @@ def predict(model, recordings, target, segments, **told):
     utterance, speaker, gender, start, end and channel.
     """
     _begin(f"loading {model}")
+    from sermodules import corpora
     from sermodules.runs import store
 
     folder = store.find_model(model)  # before anything that takes its time
-    if not any(name.startswith("table:") or Path(name).expanduser().exists() for name in recordings):
+    if not any(Path(name.removeprefix(corpora.TABLE)).expanduser().exists() for name in recordings):
+        others = f", nor {len(recordings) - 1} more" if len(recordings) > 1 else ""
         raise SermodulesError(
-            f"there is no {' and no '.join(recordings)} in {Path.cwd()}: a relative path counts from there."
+            f"there is no {recordings[0]}{others} in {Path.cwd()}: a relative path counts from there."
         )
     from sermodules.inference import load
 

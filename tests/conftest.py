@@ -1,6 +1,8 @@
 """What several test files share: a tiny corpus of tones, real recordings where they are, a cache of its own, and a browser."""
 
+import contextlib
 import importlib.util
+import json
 import os
 import shutil
 from pathlib import Path
@@ -111,6 +113,25 @@ def train_anew(monkeypatch):
 def chrome(tmp_path_factory):
     """Return a headless Chromium for all tests of pages that they write themselves."""
     yield from chromium(tmp_path_factory.mktemp("chromium"))
+
+
+def resize(chrome, width, height=900):
+    """Give the window a size; a narrow one is a phone's."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+@contextlib.contextmanager
+def offline(chrome, address):
+    """Open a page; afterwards nothing may have been reported on its console, and no other host asked for anything."""
+    for log in ("browser", "performance"):
+        chrome.get_log(log)
+    chrome.get(address)
+    yield
+    assert [entry["message"] for entry in chrome.get_log("browser")] == []
+    messages = [json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert asked and all(url.startswith(("file:", "data:", "blob:")) for url in asked)
 
 
 def chromium(folder):

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.request import url2pathname
 import numpy as np
 import pytest
 import soundfile
+from conftest import offline, resize
 
 from sermodules.errors import AudioError, ConfigError
 from sermodules.plots.judge import Judged, judge
@@ -122,19 +122,8 @@ def page(chrome, made, tmp_path):
     path = tmp_path / "page.html"
     path.write_text(HEAD + made._repr_html_() + "</article></body></html>", encoding="utf-8")
     resize(chrome, 800)
-    for log in ("browser", "performance"):
-        chrome.get_log(log)
-    chrome.get(path.as_uri())
-    yield chrome
-    assert [entry["message"] for entry in chrome.get_log("browser")] == []
-    messages = [json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert asked and all(url.startswith(("file:", "data:")) for url in asked)
-
-
-def resize(chrome, width):
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    with offline(chrome, path.as_uri()):
+        yield chrome
 
 
 def text(chrome, part):

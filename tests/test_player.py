@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from conftest import offline, resize
 from matplotlib import colormaps
 from matplotlib.image import imread
 
@@ -206,20 +207,9 @@ def page(chrome, player, tmp_path):
     )
     (tmp_path / "empty.html").write_text(HEAD + "</body></html>", encoding="utf-8")
     chrome.folder = tmp_path.as_uri()
-    resize(chrome, 800)
-    for log in ("browser", "performance"):
-        chrome.get_log(log)
-    chrome.get(f"{chrome.folder}/page.html")
-    yield chrome
-    assert [entry["message"] for entry in chrome.get_log("browser")] == []
-    messages = [json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert asked and all(url.startswith(("file:", "data:")) for url in asked)
-
-
-def resize(chrome, width):
-    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
-    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    resize(chrome, 800, 800)
+    with offline(chrome, f"{chrome.folder}/page.html"):
+        yield chrome
 
 
 def find(chrome, part, number=0):
@@ -387,7 +377,7 @@ def test_who_asked_for_less_motion_gets_four_moves_a_second(page):
 
 
 def test_phone_does_not_scroll_sideways(page):
-    resize(page, 390)
+    resize(page, 390, 800)
     page.get(f"{page.folder}/page.html")
     assert page.execute_script("window.scrollTo(500, 0); return window.scrollX") == 0
     assert find(page, "track").size["width"] > 250

@@ -3,7 +3,6 @@
 import base64
 import dataclasses
 import io
-import json
 import xml.etree.ElementTree as ET
 
 import matplotlib.pyplot as plt
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 import soxr
+from conftest import offline, resize
 from scipy.special import softmax
 
 from sermodules import features, models
@@ -170,19 +170,8 @@ def page(chrome, made, tmp_path):
     path.write_text(HEAD + made._repr_html_() + "</body></html>", encoding="utf-8")
     resize(chrome, 800)
     allow(chrome, "denied")
-    for log in ("browser", "performance"):
-        chrome.get_log(log)
-    chrome.get(path.as_uri())
-    yield chrome
-    assert [entry["message"] for entry in chrome.get_log("browser")] == []
-    messages = [json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert asked and all(url.startswith(("file:", "data:", "blob:")) for url in asked)
-
-
-def resize(chrome, width):
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    with offline(chrome, path.as_uri()):
+        yield chrome
 
 
 def allow(chrome, setting):

@@ -10,8 +10,8 @@ from sermodules.config.run import RunConfig
 
 # The settings that were added later, with their defaults.
 _ADDED = {field.name: field.default for field in dataclasses.fields(RunConfig) if field.metadata.get("added")}
+_ENDING = re.compile(r"\.(csv|tsv|txt)$", re.IGNORECASE)  # of a table
 # What has a column of its own in a table of scores, or changes nothing but the last digits.
-_ENDING = re.compile(r"\.(csv|tsv|txt)$", re.IGNORECASE)
 _OWN_COLUMNS = {"corpus", "preset", "model", "attention", "gender", "fold", "seed", "threads"}
 
 
