@@ -313,8 +313,10 @@ def test_mixed_precision(make, policy):
     y, weights = mixed(x, mask=mask, return_attention=True)
     assert y.dtype == policy.removeprefix("mixed_") and weights.dtype == "float32"
     np.testing.assert_allclose(np.sum(weights, axis=-1)[0], 1, rtol=1e-5)
-    expected = np.asarray(exact(x, mask=mask))
-    np.testing.assert_allclose(np.asarray(keras.ops.cast(y, "float32")), expected, atol=0.02 * np.abs(expected).max())
+    # As a root mean square: how the largest error of 2,400 comes out depends on the processor's way of rounding.
+    expected, found = np.asarray(exact(x, mask=mask)), np.asarray(keras.ops.cast(y, "float32"))
+    error = np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))
+    assert error < 3 * {"bfloat16": 2**-7, "float16": 2**-10}[y.dtype.name]  # three times the type's spacing at 1
     _, gradients = value_and_gradients(lambda x: mixed(x, mask=mask), tf.constant(x), mixed.trainable_variables)
     assert all(np.all(np.isfinite(g)) and np.any(g) for g in gradients)
 

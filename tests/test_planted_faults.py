@@ -32,7 +32,6 @@ class Fault(NamedTuple):
     chapter: str
     cell: str
     assertion: str
-    seed: int = 1  # of a chapter that trains
 
 
 FAULTS = [
@@ -109,14 +108,13 @@ FAULTS = [
         "assert abs(mean) < 0.01",
     ),
     Fault(
-        "last-epoch-instead-of-the-best",
+        "first-epoch-instead-of-the-best",  # of the last one nothing is seen where it is the best: on some processors it is
         "models/epochs.py",
-        "    checkpoint.method.set_weights(checkpoint.weights)\n    return reused",
-        "    return reused",
+        "            self.weights = self.method.get_weights()",
+        "            self.weights = self.weights or self.method.get_weights()",
         "one_fold",
         "solution-4",
         'assert np.isclose(uar_again, curve.loc[fitted.best_epoch, "val_uar"])',
-        seed=5,  # its best epoch is the fourth of six, by eleven points: with seed 1 it may be the last, and no fault is seen
     ),
     Fault(
         "segments-pooled-by-the-mean",
@@ -166,7 +164,7 @@ FAULTS = [
 ]
 
 
-def copy(folder, chapter, seed=1):
+def copy(folder, chapter):
     """Copy the package and a chapter. A new first cell makes sure that the chapter imports the copy of the package."""
     shutil.copytree(ROOT / "sermodules", folder / "sermodules", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "_toc.yml"):
@@ -175,11 +173,6 @@ def copy(folder, chapter, seed=1):
     notebook = nbformat.read(ROOT / "book" / f"{chapter}.ipynb", as_version=4)
     check = f"import sermodules\n\nassert sermodules.__file__ == {str(folder / 'sermodules' / '__init__.py')!r}"
     notebook.cells.insert(0, nbformat.v4.new_code_cell(check, id="imports-the-copy"))
-    if seed != 1:
-        (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
-        plain = cell.source
-        cell.source = plain.replace("\nseed = 1\n", f"\nseed = {seed}\n")
-        assert cell.source != plain
     nbformat.write(notebook, folder / "book" / f"{chapter}.ipynb")
 
 
@@ -219,7 +212,7 @@ def failure(folder, chapter, report):
 
 
 def with_fault(folder, fault):
-    copy(folder, fault.chapter, fault.seed)
+    copy(folder, fault.chapter)
     plant(folder / "sermodules" / fault.file, fault.right, fault.wrong)
     code, report = run(folder, fault.chapter)
     assert code == 1, f"no cell failed, or pytest itself did (exit code {code}):\n{report}"

@@ -76,7 +76,7 @@ def ledger(scores=None):
     ['not tested']
     """
     rows = []
-    scores = _NO_RUN if scores is None else scores
+    scores = _NO_RUN if scores is None or scores.empty else scores
     for group, runs in _groups(scores):
         scope = _scope(group, words.shown_corpora(scores["corpus"]))
         rows += [_line(claim, group, scope, _decide(claim, group, runs)) for claim in CORPUS]
