@@ -15,6 +15,7 @@ from sermodules import corpora, models, runs
 from sermodules.config import RunConfig
 from sermodules.errors import AudioError, ProtocolError, TrainingError
 from sermodules.models import epochs
+from sermodules.models.backend import keras
 from sermodules.runs import store
 
 pytestmark = pytest.mark.usefixtures("train_anew")
@@ -51,6 +52,7 @@ def test_result_is_consistent(result, tones):
 @pytest.mark.parametrize("optimizer", sorted(epochs.OPTIMIZERS))
 def test_a_step_is_traced_once(tones, monkeypatch, optimizer):
     config, traced = tiny(tones, optimizer=optimizer), []
+    monkeypatch.setattr(epochs.SPARES, "_networks", {})
     data = runs.prepare(config)
     method = models.build(config, len(data.classes))
     step = method.network.train_step
@@ -66,6 +68,44 @@ def csv(config, out):
 
 def history(config, out):
     return store.load(out / config.run_id).history
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"padding": "masked", "optimizer": "sgd", "class_weight": "balanced"},
+        {"epochs": 8, "patience": 1, "learning_rate": 0.02, "anneal_above": 1},
+        {"batch_norm": "running", "precision": "mixed_bfloat16"},
+        {"batch_norm": "speaker", "standardise": "speaker", "padding": "after", "gender": "none"},
+        {"model": "cnn_lstm_vtlp", "width": 1 / 32},
+        {"model": "dnn_elm", "batch_size": None, "width": None, "conv_layers": None},
+    ],
+    ids=str,
+)
+def test_a_spare_network_computes_what_a_new_one_does_and_is_not_traced_again(tones, tmp_path, monkeypatch, settings):
+    config, traced, step = tiny(tones, **settings), [], keras.Model.train_step
+    monkeypatch.setattr(keras.Model, "train_step", lambda self, batch: traced.append(1) or step(self, batch))
+    monkeypatch.setattr(epochs.SPARES, "_networks", {})
+    new = csv(config, tmp_path / "new")
+    assert traced
+    keras.utils.clear_session(free_memory=True)  # as between the runs of a study
+    traced.clear()
+    csv(config.replace(fold=2, seed=2), tmp_path / "spare")
+    assert csv(config, tmp_path / "spare") == new
+    assert not traced and len(epochs.SPARES._networks) == 1
+    pd.testing.assert_frame_equal(history(config, tmp_path / "new"), history(config, tmp_path / "spare"))
+
+
+def test_a_network_in_use_is_nobody_elses_and_few_are_kept(tones, monkeypatch):
+    monkeypatch.setattr(epochs, "SPARES", epochs.Spares(2))
+    one, two = (models.build(tiny(tones), 4) for _ in range(2))
+    network = one.network
+    one.give_back()
+    assert one.network is None and models.build(tiny(tones, seed=2), 4).network is network is not two.network
+    assert models.build(tiny(tones), 4).network is not network
+    for count in (3, 4, 5):
+        models.build(tiny(tones), count).give_back()
+    assert [network.output.shape[1] for network in epochs.SPARES._networks.values()] == [4, 5]
 
 
 @pytest.mark.parametrize(

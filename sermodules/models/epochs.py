@@ -1,8 +1,10 @@
 """Training in epochs: minibatches, weights of the classes, the choice of the epoch, and not computing one training twice."""
 
 import abc
+import re
 import time
 import warnings
+import weakref
 
 import joblib
 import numpy as np
@@ -67,18 +69,75 @@ def learning_rate(config, count):
     return keras.optimizers.schedules.CosineDecay(start, count)
 
 
+#: Of each network that was prepared: for which training, and the optimizer's variables as they were then.
+_PREPARED = weakref.WeakKeyDictionary()
+
+
 def prepare_to_train(network, config, count, **options):
     """Give a network its loss, the cross-entropy of logits, and the configuration's optimizer (Keras calls it compiling).
 
     `count` is the number of minibatches in all epochs, for `learning_rate`. The optimizer's variables are made here: TensorFlow
-    traces a step a second time if the first made variables, and a trace takes some two seconds.
+    traces a step a second time if the first made variables, and a trace takes some two seconds. A network that was prepared for
+    such a training before keeps what was traced, and its optimizer begins anew.
     """
-    network.compile(
-        optimizer=OPTIMIZERS[config.optimizer](learning_rate(config, count)),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        **options,
-    )
+    optimizer = OPTIMIZERS[config.optimizer](learning_rate(config, count))
+    key = _unnumbered(repr((keras.optimizers.serialize(optimizer), sorted(options.items()))))
+    prepared, initial = _PREPARED.get(network, (None, []))
+    if prepared == key:
+        for variable, value in zip(network.optimizer.variables, initial, strict=True):
+            variable.assign(value)
+        return
+    network.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), **options)
     network.optimizer.build(network.trainable_variables)
+    if keras.backend.backend() == "tensorflow":  # JAX keeps its state elsewhere
+        _PREPARED[network] = key, [keras.ops.convert_to_numpy(variable) for variable in network.optimizer.variables]
+
+
+class Spares:
+    """Networks that runs are done with. The next run of such a network takes one, and TensorFlow need not trace it again.
+
+    What is computed is the same to the last bit: a network is its layers, its weights and its optimizer's variables, and all of
+    them begin anew.
+
+    Parameters
+    ----------
+    most : int
+        Networks that are kept; of more, those that came last.
+    """
+
+    def __init__(self, most=4):
+        self.most, self._networks = most, {}
+
+    def give(self, network):
+        """Take a network that nobody else will use any more."""
+        if keras.backend.backend() == "tensorflow":
+            key = _structure(network)
+            self._networks.pop(key, None)
+            self._networks[key] = network
+            while len(self._networks) > self.most:
+                del self._networks[next(iter(self._networks))]
+
+    def take(self, network):
+        """Return a spare network with the layers and the weights of `network`, which may be forgotten then; else `network`."""
+        spare = self._networks.pop(_structure(network), None) if self._networks else None
+        if spare is None:
+            return network
+        spare.set_weights(network.get_weights())
+        return spare
+
+
+def _structure(network):
+    """Return all layers with their settings."""
+    return _unnumbered(repr(network.get_config()))
+
+
+def _unnumbered(text):
+    """Leave out the numbers that Keras gives to whatever has no name of its own: they count what a process has made."""
+    return re.sub(r"_\d+'", "'", text)
+
+
+#: Those of this process.
+SPARES = Spares()
 
 
 def minibatches(part, rows, batch_size, seed, weight=None):
@@ -389,6 +448,15 @@ class NetworkMethod(Method):
         reused = train(self.network, drawn, steps, checkpoint, previous)
         checkpoint.warn()
         return checkpoint.fitted(time.perf_counter() - began, reused)
+
+    def take_spare(self):
+        """Go on with a spare network, if there is one like the method's own; see `Spares`."""
+        self.network = SPARES.take(self.network)
+
+    def give_back(self):
+        """Leave the network to the next run; see `Method.give_back`."""
+        SPARES.give(self.network)
+        self.network = None
 
     def end_epoch(self, data):
         """Learn what is learned from the network of an epoch; nothing unless a subclass says so."""

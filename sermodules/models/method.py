@@ -135,6 +135,12 @@ class Method(abc.ABC):
     def parameters(self):
         """Return a data frame with a row a step: ``layer``, ``output`` (a shape, as text) and ``parameters``."""
 
+    def take_spare(self):  # noqa: B027 - most methods have nothing that could be spare
+        """Go on with what an earlier run of this process gave back, if it is like the method's own; see `give_back`."""
+
+    def give_back(self):  # noqa: B027
+        """Leave to the next run what is dear to make. The method can do no more, and nobody may hold its parts."""
+
 
 def resolve(name):
     """Return the class of a method.
@@ -182,7 +188,9 @@ def build(config, classes):
     <sermodules.models.baselines.chance.Majority object at 0x...>
     """
     begin(config)
-    return resolve(config.model)(config, classes)
+    made = resolve(config.model)(config, classes)
+    made.take_spare()
+    return made
 
 
 def logits(method, part):

@@ -165,4 +165,5 @@ def run(config, out=None, verbose=True, previous=PREVIOUS, keep=None):
         folder = store.save(result, out, keep(model, data, result) if keep else None)
         if verbose:
             print(f"The run is in {folder}")
+    model.give_back()
     return result

@@ -17,6 +17,8 @@ from nbformat.v4 import new_output
 from papermill.engines import Engine, papermill_engines
 from traitlets.config import Config
 
+from sermodules.models.method import Method
+
 NAME = "sermodules"
 
 
@@ -35,6 +37,8 @@ class InProcessEngine(Engine):
                     nb_man.cell_exception(cell, index)
                     break
                 nb_man.cell_complete(cell, index)
+            else:
+                _give_back(shell.user_ns.get("method"))
         finally:
             sys.modules["__main__"] = main
             shell.user_ns.clear()  # something of IPython's lives on, and must not keep the notebook's arrays
@@ -112,6 +116,12 @@ def _run(shell, cell):
         result = shell.run_cell(cell.source, store_history=True)
     cell.execution_count = result.execution_count
     return result.success
+
+
+def _give_back(method):
+    """Leave what the notebook has trained to the next one: this namespace ends."""
+    if isinstance(method, Method):
+        method.give_back()
 
 
 def _plain(data):
