@@ -45,29 +45,7 @@ def from_results(results):
         model  fold speaker   uar  recall_sad  recall_happy
     0  model2     1      F1  75.0        50.0         100.0
     """
-    return pd.DataFrame([_row(result, *found) for result in results for found in by_speaker(result).items()])
-
-
-def by_speaker(result):
-    """Score each test speaker of a run.
-
-    Parameters
-    ----------
-    result : RunResult
-
-    Returns
-    -------
-    dict of str to dict
-        Speaker to what `sermodules.metrics.summarise` finds, in the order of the names. Of a run that tests one speaker it is
-        what was stored.
-    """
-    found = result.metrics
-    if "test_speaker" in found:
-        return {found["test_speaker"]: found}
-    return {
-        speaker: metrics.summarise(mine["true"], mine["predicted"], found["classes"])
-        for speaker, mine in result.predictions.groupby("speaker")
-    }
+    return pd.DataFrame([_row(result, *found) for result in results for found in result.by_speaker.items()])
 
 
 def _row(result, speaker, found):

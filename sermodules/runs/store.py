@@ -5,6 +5,7 @@ import io
 import json
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,19 @@ class RunResult:
     def unstable(self):
         """Whether the training loss ended well above its lowest; see `sermodules.metrics.loss_regained`."""
         return self.history is not None and metrics.loss_regained(self.history) >= metrics.UNSTABLE
+
+    @cached_property
+    def by_speaker(self):
+        """Of each test speaker, in the order of the names, what `sermodules.metrics.summarise` finds.
+
+        Of a run that tests one speaker it is what was stored. It is computed once: a report asks for it some ten times.
+        """
+        if "test_speaker" in self.metrics:
+            return {self.metrics["test_speaker"]: self.metrics}
+        return {
+            speaker: metrics.summarise(mine["true"], mine["predicted"], self.metrics["classes"])
+            for speaker, mine in self.predictions.groupby("speaker")
+        }
 
 
 def _texts(result):

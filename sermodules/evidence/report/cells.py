@@ -7,7 +7,6 @@ import pandas as pd
 from sermodules.config import METHODS, RunConfig, words
 from sermodules.errors import SermodulesError
 from sermodules.evidence import statistics
-from sermodules.evidence.scores import by_speaker
 
 #: The paper's own two models: the rows and columns of its tables.
 PAPERS = ("model1", "model2")
@@ -68,7 +67,7 @@ def gather(results, wanted):
             config=each,
             speakers=_by_speaker(runs),
             folds=len({run.config.fold for run in runs}),
-            sizes=tuple(len(by_speaker(run)) for run in runs),
+            sizes=tuple(len(run.by_speaker) for run in runs),
             confusion=statistics.pooled_confusion(confusions(runs)),
             standard=not words.unusual_settings(each, shown),
         )
@@ -92,7 +91,7 @@ def confusions(runs):
             pd.Index(run.metrics["classes"], name="predicted"),
         )
         for run in runs
-        for speaker, found in by_speaker(run).items()
+        for speaker, found in run.by_speaker.items()
     }
 
 
@@ -110,7 +109,7 @@ def _by_speaker(runs):
             "lacking": ", ".join(name for name in run.metrics["classes"] if name not in found["covered"]),
         }
         for run in runs
-        for speaker, found in by_speaker(run).items()
+        for speaker, found in run.by_speaker.items()
     )
     rows["fold"] = rows["speaker"].map(fold_of(rows))
     same = dict.fromkeys(["session", "gender", "n", "lacking"], "first")
