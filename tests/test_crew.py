@@ -1,5 +1,6 @@
 """Studies on one machine that sleeps, on a site with a Dask configuration, with a full TMPDIR, on disks that know no rights."""
 
+import ast
 import errno
 import json
 import os
@@ -10,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
+import papermill
 import pytest
 import yaml
 from test_engine import disk
@@ -19,6 +22,7 @@ from sermodules.errors import StudyError
 from sermodules.models import epochs
 from sermodules.runs import store
 from sermodules.study import crew, progress, published, runner, scheduling, worker
+from sermodules.study import notebook as engine
 
 
 def write(folder, corpus, **content):
@@ -335,3 +339,28 @@ def test_a_saved_or_deleted_notebook_is_a_note(tmp_path, tones):
     assert f"Note: {deleted.parent.name}: run.ipynb is missing" in told.stdout
     assert not study.run(plan, out, 1, tell=lambda line: None)  # nothing is missing
     assert len(study.results(plan, out)) == len(published.publish(plan, path, out, tmp_path / "published")) == 2
+
+
+def test_a_notebook_is_saved_before_each_cell_that_runs_and_not_more_often(tmp_path, monkeypatch):
+    """So whoever finds the notebook of a process that was killed sees where it was, and what came before."""
+    out = tmp_path / "out.ipynb"
+    look = f"import nbformat\nsaved = nbformat.read({str(out)!r}, as_version=4)\n" + (
+        "[(cell.metadata.papermill.status, [output.text for output in cell.get('outputs', [])]) for cell in saved.cells]"
+    )
+    cells = [
+        nbformat.v4.new_markdown_cell("*"),
+        nbformat.v4.new_code_cell("print(1)"),
+        nbformat.v4.new_markdown_cell("*"),
+    ]
+    cells.append(nbformat.v4.new_code_cell(look))
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "in.ipynb")
+    written, write = [], papermill.engines.write_ipynb
+    monkeypatch.setattr(papermill.engines, "write_ipynb", lambda nb, path: written.append(path) or write(nb, path))
+    papermill.execute_notebook(
+        str(tmp_path / "in.ipynb"), str(out), engine_name=engine.NAME, kernel_name="python3", progress_bar=False
+    )
+    (shown,) = nbformat.read(out, as_version=4).cells[-1].outputs
+    done = ("completed", [])
+    assert ast.literal_eval(shown.data["text/plain"]) == [done, ("completed", ["1\n"]), done, ("running", [])]
+    assert len(written) == 4  # at the start, before both cells, at the end

@@ -7,7 +7,7 @@ does one run after the other, each in a fresh namespace.
 import io
 import sys
 from base64 import b64encode
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -32,16 +32,33 @@ class InProcessEngine(Engine):
         shell = _shell()
         try:
             for index, cell in enumerate(nb_man.nb.cells):
-                nb_man.cell_start(cell, index)
-                if cell.cell_type == "code" and not _run(shell, cell):
+                is_code = cell.cell_type == "code"
+                with _saving(nb_man, is_code):
+                    nb_man.cell_start(cell, index)
+                if is_code and not _run(shell, cell):
                     nb_man.cell_exception(cell, index)
                     break
-                nb_man.cell_complete(cell, index)
+                with _saving(nb_man, False):
+                    nb_man.cell_complete(cell, index)
             else:
                 _give_back(shell.user_ns.get("method"))
         finally:
             sys.modules["__main__"] = main
             shell.user_ns.clear()  # something of IPython's lives on, and must not keep the notebook's arrays
+
+
+@contextmanager
+def _saving(manager, wanted):
+    """Let papermill save the notebook, or not: it would twice a cell, which is half of what a small run takes.
+
+    Before each cell that runs is enough: if the process is killed, the file tells where, and holds all outputs up to there.
+    """
+    path = manager.output_path
+    manager.output_path = path if wanted else None
+    try:
+        yield
+    finally:
+        manager.output_path = path
 
 
 class _Results(DisplayHook):
