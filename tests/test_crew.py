@@ -15,7 +15,7 @@ import nbformat
 import papermill
 import pytest
 import yaml
-from test_engine import disk
+from test_engine import disk, notebook_of
 
 from sermodules import files, study
 from sermodules.errors import StudyError
@@ -347,20 +347,15 @@ def test_a_notebook_is_saved_before_each_cell_that_runs_and_not_more_often(tmp_p
     look = f"import nbformat\nsaved = nbformat.read({str(out)!r}, as_version=4)\n" + (
         "[(cell.metadata.papermill.status, [output.text for output in cell.get('outputs', [])]) for cell in saved.cells]"
     )
-    cells = [
-        nbformat.v4.new_markdown_cell("*"),
-        nbformat.v4.new_code_cell("print(1)"),
-        nbformat.v4.new_markdown_cell("*"),
-    ]
-    cells.append(nbformat.v4.new_code_cell(look))
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "in.ipynb")
+    notebook = nbformat.read(notebook_of(tmp_path / "in.ipynb", "print(1)", look), as_version=4)
+    notebook.cells.insert(2, nbformat.v4.new_markdown_cell("words"))
+    nbformat.write(notebook, tmp_path / "in.ipynb")
     written, write = [], papermill.engines.write_ipynb
     monkeypatch.setattr(papermill.engines, "write_ipynb", lambda nb, path: written.append(path) or write(nb, path))
     papermill.execute_notebook(
         str(tmp_path / "in.ipynb"), str(out), engine_name=engine.NAME, kernel_name="python3", progress_bar=False
     )
     (shown,) = nbformat.read(out, as_version=4).cells[-1].outputs
-    done = ("completed", [])
-    assert ast.literal_eval(shown.data["text/plain"]) == [done, ("completed", ["1\n"]), done, ("running", [])]
-    assert len(written) == 4  # at the start, before both cells, at the end
+    before = [("completed", []), ("completed", ["1\n"]), ("completed", [])]
+    assert ast.literal_eval(shown.data["text/plain"]) == [*before, ("running", [])]
+    assert len(written) == 5  # at the start, before the three cells that run, at the end

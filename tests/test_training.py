@@ -96,6 +96,24 @@ def test_a_spare_network_computes_what_a_new_one_does_and_is_not_traced_again(to
     pd.testing.assert_frame_equal(history(config, tmp_path / "new"), history(config, tmp_path / "spare"))
 
 
+def test_a_network_is_prepared_anew_if_it_was_compiled_or_frozen_since(tones):
+    config = tiny(tones)
+    network = models.network(config, 4)
+    epochs.prepare_to_train(network, config, 10)
+    own = network.optimizer
+    own.variables[0].assign(7)  # as after seven minibatches
+    epochs.prepare_to_train(network, config, 10)
+    assert network.optimizer is own and int(own.iterations) == 0
+    network.compile(optimizer="sgd", loss="mse")
+    epochs.prepare_to_train(network, config, 10)
+    again = network.optimizer
+    assert again is not own and type(again) is type(own)
+    assert isinstance(network.loss, keras.losses.SparseCategoricalCrossentropy)
+    network.get_layer("conv1").trainable = False
+    epochs.prepare_to_train(network, config, 10)
+    assert network.optimizer is not again and len(network.optimizer.variables) < len(again.variables)
+
+
 def test_a_network_in_use_is_nobody_elses_and_few_are_kept(tones, monkeypatch):
     monkeypatch.setattr(epochs, "SPARES", epochs.Spares(2))
     one, two = (models.build(tiny(tones), 4) for _ in range(2))

@@ -45,7 +45,7 @@ def from_results(results):
         model  fold speaker   uar  recall_sad  recall_happy
     0  model2     1      F1  75.0        50.0         100.0
     """
-    return pd.DataFrame([_row(result, *found) for result in results for found in result.by_speaker.items()])
+    return pd.DataFrame([_row(result, *found) for result in results for found in result.metrics_by_speaker.items()])
 
 
 def _row(result, speaker, found):

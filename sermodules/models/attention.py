@@ -191,7 +191,9 @@ class ScaledDotAttention(keras.layers.Layer):
 
 
 class _Pooling(keras.layers.Layer):
-    """A weighted sum over time; the weights are the softmax of a score of each frame, which a subclass defines.
+    """A weighted sum over time; the weights are the softmax of a score of each frame.
+
+    The score is the subclass's method ``score``, from ``(batch, time, features)`` to ``(batch, time)``.
 
     Input ``(batch, time, features)``; output ``(batch, features)``, and with ``return_attention=True`` the weights
     ``(batch, time)``, which sum to 1. A masked frame gets no weight. The sum is taken in float32.
@@ -200,10 +202,6 @@ class _Pooling(keras.layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
-
-    def score(self, x):
-        """Return the score of each frame, ``(batch, time)``."""
-        raise NotImplementedError
 
     def pool(self, x, allowed):
         """Return the vectors ``(batch, features)`` and the weights ``(batch, time)``."""

@@ -69,7 +69,7 @@ def learning_rate(config, count):
     return keras.optimizers.schedules.CosineDecay(start, count)
 
 
-#: Of each network that was prepared: for which training, and the optimizer's variables as they were then.
+#: Of each network that was prepared: for which training, its optimizer, and the optimizer's variables as they were then.
 _PREPARED = weakref.WeakKeyDictionary()
 
 
@@ -81,16 +81,18 @@ def prepare_to_train(network, config, count, **options):
     such a training before keeps what was traced, and its optimizer begins anew.
     """
     optimizer = OPTIMIZERS[config.optimizer](learning_rate(config, count))
-    key = _unnumbered(repr((keras.optimizers.serialize(optimizer), sorted(options.items()))))
-    prepared, initial = _PREPARED.get(network, (None, []))
-    if prepared == key:
-        for variable, value in zip(network.optimizer.variables, initial, strict=True):
+    learning = [variable.path for variable in network.trainable_variables]
+    key = _unnumbered(repr((keras.optimizers.serialize(optimizer), learning, sorted(options.items()))))
+    prepared, known, initial = _PREPARED.get(network, (None, None, []))
+    if prepared == key and known is network.optimizer:  # else somebody has compiled it otherwise since
+        for variable, value in zip(known.variables, initial, strict=True):
             variable.assign(value)
         return
     network.compile(optimizer=optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), **options)
     network.optimizer.build(network.trainable_variables)
     if keras.backend.backend() == "tensorflow":  # JAX keeps its state elsewhere
-        _PREPARED[network] = key, [keras.ops.convert_to_numpy(variable) for variable in network.optimizer.variables]
+        initial = [keras.ops.convert_to_numpy(variable) for variable in network.optimizer.variables]
+        _PREPARED[network] = key, network.optimizer, initial
 
 
 class Spares:

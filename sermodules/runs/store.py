@@ -61,7 +61,7 @@ class RunResult:
         return self.history is not None and metrics.loss_regained(self.history) >= metrics.UNSTABLE
 
     @cached_property
-    def by_speaker(self):
+    def metrics_by_speaker(self):
         """Of each test speaker, in the order of the names, what `sermodules.metrics.summarise` finds.
 
         Of a run that tests one speaker it is what was stored. It is computed once: a report asks for it some ten times.

@@ -67,7 +67,7 @@ def gather(results, wanted):
             config=each,
             speakers=_by_speaker(runs),
             folds=len({run.config.fold for run in runs}),
-            sizes=tuple(len(run.by_speaker) for run in runs),
+            sizes=tuple(len(run.metrics_by_speaker) for run in runs),
             confusion=statistics.pooled_confusion(confusions(runs)),
             standard=not words.unusual_settings(each, shown),
         )
@@ -91,7 +91,7 @@ def confusions(runs):
             pd.Index(run.metrics["classes"], name="predicted"),
         )
         for run in runs
-        for speaker, found in run.by_speaker.items()
+        for speaker, found in run.metrics_by_speaker.items()
     }
 
 
@@ -109,7 +109,7 @@ def _by_speaker(runs):
             "lacking": ", ".join(name for name in run.metrics["classes"] if name not in found["covered"]),
         }
         for run in runs
-        for speaker, found in run.by_speaker.items()
+        for speaker, found in run.metrics_by_speaker.items()
     )
     rows["fold"] = rows["speaker"].map(fold_of(rows))
     same = dict.fromkeys(["session", "gender", "n", "lacking"], "first")
