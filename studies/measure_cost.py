@@ -25,7 +25,7 @@ from sermodules.config import PRESETS, RunConfig
 from sermodules.corpora.iemocap import COUNTS
 from sermodules.folds import protocol
 from sermodules.folds.parts import random_part
-from sermodules.models import epochs, flops
+from sermodules.models import epochs, flops, reuse
 from sermodules.models.backend import keras
 from sermodules.runs.provenance import collect
 
@@ -144,7 +144,7 @@ def cost(configs, speeds):
     sizes = {name: folds(name).set_index("fold") for name in ("partner", "next")}
     for config in configs:
         found, size = speeds[config.replace(fold=1, seed=1)], sizes[config.validation].loc[config.fold]
-        shared = config.epochs * found["weights"] <= epochs.PREVIOUS.limit
+        shared = config.epochs * found["weights"] <= reuse.PREVIOUS.limit
         key = (config.training, size["train"]) if shared else config
         fit, validate = size["training"] / found["training"], size["validation"] / found["predicting"]
         epoch, count = epoch + fit + validate, count + 1

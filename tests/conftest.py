@@ -103,10 +103,10 @@ def emodb():
 def train_anew(monkeypatch):
     """Have every run train by itself, although the run before may have trained the same network."""
 
-    from sermodules.models import epochs
+    from sermodules.models import reuse
 
-    monkeypatch.setattr(epochs.PREVIOUS, "limit", -1)
-    monkeypatch.setattr(epochs.PREVIOUS, "_last", None)
+    monkeypatch.setattr(reuse.PREVIOUS, "limit", -1)
+    monkeypatch.setattr(reuse.PREVIOUS, "_last", None)
 
 
 @pytest.fixture(scope="session")

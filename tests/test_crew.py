@@ -19,7 +19,7 @@ from test_engine import disk, notebook_of
 
 from sermodules import files, study
 from sermodules.errors import StudyError
-from sermodules.models import epochs
+from sermodules.models import reuse
 from sermodules.runs import store
 from sermodules.study import crew, progress, published, runner, scheduling, worker
 from sermodules.study import notebook as engine
@@ -181,7 +181,7 @@ def test_a_process_that_has_grown_does_no_more_run(tmp_path, tones, monkeypatch)
 
 def test_how_much_a_process_may_grow(monkeypatch):
     for taken, growth in ((True, runner.GROWTH), (False, 2 * runner.GROWTH)):  # a partner's run is waited for
-        monkeypatch.setattr(epochs.PREVIOUS, "taken", taken)
+        monkeypatch.setattr(reuse.PREVIOUS, "taken", taken)
         assert runner._is_worn(growth + 1) and not runner._is_worn(growth)
     before = runner._own_memory()
     block = b"1" * 10**8

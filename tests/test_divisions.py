@@ -12,7 +12,7 @@ from sermodules import corpora, metrics, runs, study
 from sermodules.config import RunConfig
 from sermodules.errors import ConfigError, CorpusError, ProtocolError
 from sermodules.evidence import claims, report, scores, statistics
-from sermodules.models import epochs
+from sermodules.models import epochs, reuse
 from sermodules.runs import store
 from sermodules.study import driver, published
 
@@ -47,7 +47,7 @@ def with_column(folder, name, said):
 @pytest.fixture(scope="module")
 def of_groups(ten, tmp_path_factory):
     """Do the runs of a study of two models on four groups, with two seeds; return its folder, file, study and results."""
-    folder, previous = tmp_path_factory.mktemp("groups"), epochs.Previous()
+    folder, previous = tmp_path_factory.mktemp("groups"), reuse.Previous()
     small = {name: [value] for name, value in TINY.items()}
     grid = [{"model": ["model2"], "gender": ["none"], **small}, {"model": ["majority"], "preset": ["smoke"]}]
     path, made = plan(folder, seeds=(1, 2), corpus=ten, groups=4, grid=grid)
@@ -90,7 +90,7 @@ def test_a_pair_of_groups_shares_its_training(ten, tmp_path, monkeypatch):
     monkeypatch.setattr(epochs.keras.Model, "fit", lambda *a, **k: (count.append(1), fit(*a, **k))[1])
     settings = TINY | {"corpus": ten, "groups": 4, "gender": "none"}
     configs = [RunConfig.create(**settings, fold=fold) for fold in (1, 2, 3, 4)]
-    previous = epochs.Previous()
+    previous = reuse.Previous()
     found = [runs.run(config, verbose=False, previous=previous) for config in configs]
     assert len(count) == 2
     assert [result.provenance["reused_seconds"] > 0 for result in found] == [False, True, False, True]

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from conftest import script
 
 from sermodules.config import RunConfig
-from sermodules.models import epochs
+from sermodules.models import reuse
 
 #: A segment a second, a byte of weights, and a TFLOP a segment.
 SPEED = {"training": 1.0, "predicting": 1.0, "weights": 1.0, "train_flop": 3e12, "predict_flop": 1e12}
@@ -46,7 +46,7 @@ def test_cost_by_hand(measure, monkeypatch):
     assert shared["hours"] == pytest.approx((10 * fit + 10 * both + both) / 3600)
     assert shared["petaflop"] == pytest.approx((10 * fit * 100 * 3e12 + 11 * both * 1000 * 1e12) / 1e15)
     assert shared["epoch"] == pytest.approx(fit + both / 2)
-    monkeypatch.setattr(epochs.PREVIOUS, "limit", 39)  # ten epochs of four bytes are too many to keep
+    monkeypatch.setattr(reuse.PREVIOUS, "limit", 39)  # ten epochs of four bytes are too many to keep
     alone = measure.cost(configs, speeds)
     assert alone["trainings"] == 2 and alone["hours"] == pytest.approx(shared["hours"] + 10 * fit / 3600)
 

@@ -25,7 +25,7 @@ from sermodules.corpora import audio
 from sermodules.evidence import claims, paper, statistics
 from sermodules.features import functionals, pitch, spectrogram
 from sermodules.folds import segments
-from sermodules.models import epochs
+from sermodules.models import reuse
 from sermodules.models.baselines import cnn_lstm, dnn_elm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -184,7 +184,7 @@ QUANTITIES = {
         (100 * statistics.LEVEL, "%"),
         (100 * claims.POWER, "%"),
         (statistics.ROPE, "point"),
-        (epochs.PREVIOUS.limit / 2**30, "GiB"),
+        (reuse.PREVIOUS.limit / 2**30, "GiB"),
     )
 } | {
     f"{number}"

@@ -503,9 +503,9 @@ def _kind(run):
 
 def test_two_published_runs_done_again_from_scratch(emodb, tmp_path, monkeypatch):
     from sermodules import runs
-    from sermodules.models import epochs
+    from sermodules.models import reuse
 
-    monkeypatch.setattr(epochs.PREVIOUS, "_last", None)
+    monkeypatch.setattr(reuse.PREVIOUS, "_last", None)
     folder = project_root() / "results" / "emodb-teaching"
     chosen = [run for run in published.load(folder) if (run.config.model, run.config.gender) == ("model2", "embedding")]
     theirs = {(run.config.fold, run.config.seed): run for run in chosen}

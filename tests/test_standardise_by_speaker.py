@@ -14,7 +14,7 @@ from sermodules.config import METHODS, RunConfig, words
 from sermodules.errors import ConfigError
 from sermodules.folds import segments
 from sermodules.folds.parts import PARTS
-from sermodules.models import epochs
+from sermodules.models import reuse
 from sermodules.models.baselines import svm
 from sermodules.runs import store
 from sermodules.study import load
@@ -201,8 +201,8 @@ def test_partners_share_a_training_and_get_what_they_would_get_alone(tones):
     one = config_of(tones, model="model1", epochs=2)
     pair = [one.replace(fold=1), one.replace(fold=2)]
     assert pair[0].training == pair[1].training
-    alone = [runs.run(config, verbose=False, previous=epochs.Previous(0)) for config in pair]
-    shared = epochs.Previous()
+    alone = [runs.run(config, verbose=False, previous=reuse.Previous(0)) for config in pair]
+    shared = reuse.Previous()
     together = [runs.run(config, verbose=False, previous=shared) for config in pair]
     assert together[0].provenance["reused_seconds"] == 0 and together[1].provenance["reused_seconds"] > 0
     for each, other in zip(alone, together, strict=True):

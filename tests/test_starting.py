@@ -84,6 +84,20 @@ def test_what_cannot_start_ends_a_study_at_once_with_its_cause(tmp_path, tones, 
     assert not (out / "failed").exists() and "FAILED" not in "".join(lines)
 
 
+def test_a_run_without_a_network_needs_no_tensorflow(tmp_path, tones, broken):
+    """The process for runs starts Keras for the first run that needs it, and says then if it cannot."""
+    broken("import sys; sys.modules['tensorflow'] = None")
+    settings, grid = (
+        {"corpus": tones, "preset": "smoke"},
+        [{"model": ["majority", "stratified"]}, {"model": ["model2"]}],
+    )
+    plan, out = study.load(write(tmp_path, tones, settings=settings, grid=grid)), tmp_path / "runs"
+    with pytest.raises(StudyError, match=r"no run can start: Keras cannot start with tensorflow"):
+        study.run(plan, out, 1, tell=lambda line: None)
+    assert [config.model for config in study.done(plan, out)] == ["majority", "stratified"]
+    assert not (out / "failed").exists()
+
+
 def test_what_a_process_says_before_it_dies_is_shown(tmp_path, broken, capfd):
     broken("import sys; print('my last words', file=sys.stderr); sys.exit(3)")
     process = runner.Runner(2)

@@ -14,7 +14,7 @@ from conftest import write_tones
 from sermodules import corpora, models, runs
 from sermodules.config import RunConfig
 from sermodules.errors import AudioError, ProtocolError, TrainingError
-from sermodules.models import epochs
+from sermodules.models import epochs, reuse
 from sermodules.models.backend import keras
 from sermodules.runs import store
 
@@ -141,15 +141,15 @@ def test_partner_folds_share_a_training_and_get_the_bytes_of_a_training_of_their
     configs = [tiny(tones, **settings), tiny(tones, fold=2, **settings)]
     alone = [csv(config, tmp_path / "alone") for config in configs]
     lengths = [len(history(config, tmp_path / "alone")) for config in configs]
-    monkeypatch.setattr(epochs.PREVIOUS, "limit", 2**31)
+    monkeypatch.setattr(reuse.PREVIOUS, "limit", 2**31)
     orders = ([0, 1], [1, 0]) if "patience" in settings else ([0, 1],)
     for order in orders:
-        monkeypatch.setattr(epochs.PREVIOUS, "_last", None)
+        monkeypatch.setattr(reuse.PREVIOUS, "_last", None)
         out = tmp_path / f"together{order[0]}"
         assert [csv(configs[i], out) for i in order] == [alone[i] for i in order]
         first, second = (store.load(out / configs[i].run_id).provenance for i in order)
         assert first["reused_seconds"] == 0 < second["reused_seconds"] < second["seconds"]["fit"]
-        assert len(epochs.PREVIOUS._last.epochs) == max(lengths)
+        assert len(reuse.PREVIOUS._last.epochs) == max(lengths)
         for config in configs:
             pd.testing.assert_frame_equal(history(config, tmp_path / "alone"), history(config, out))
     if "patience" in settings:
@@ -184,7 +184,7 @@ def test_a_training_whose_loss_rises_again_says_so(tones, capsys):
 def test_gender_settings_that_train_alike_share_a_training(tones, tmp_path, monkeypatch):
     settings = {"flipped": True, "predicted": True, "none": False, "prior_shift": True, "shuffled": False}
     alone = [csv(tiny(tones, gender=gender), tmp_path / "alone") for gender, shared in settings.items() if shared]
-    monkeypatch.setattr(epochs.PREVIOUS, "limit", 2**31)
+    monkeypatch.setattr(reuse.PREVIOUS, "limit", 2**31)
     csv(tiny(tones, gender="embedding"), tmp_path / "together")
     together = []
     for gender, shared in settings.items():
@@ -198,7 +198,7 @@ def test_gender_settings_that_train_alike_share_a_training(tones, tmp_path, monk
 SCRIPT = """
 import sys
 from sermodules import runs
-from sermodules.models import epochs
+from sermodules.models import epochs, reuse
 from sermodules.config import RunConfig
 runs.run(RunConfig.from_json(sys.argv[1]), sys.argv[2], verbose=False)
 """

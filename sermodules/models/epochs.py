@@ -12,8 +12,10 @@ import pandas as pd
 
 from sermodules import metrics
 from sermodules.errors import TrainingError
+from sermodules.models import backend
 from sermodules.models.backend import keras
 from sermodules.models.method import Fitted, Method, predict
+from sermodules.models.reuse import Previous
 
 #: Segments of a class that undersampling leaves at most: the number in ACRNN's code.
 UNDERSAMPLED = 300
@@ -330,38 +332,6 @@ class _Training(keras.callbacks.Callback):
         self.epochs.append((logs["loss"], self.model.get_weights()))
 
 
-class Previous:
-    """What a process trained last, epoch by epoch, so that a run that would train the same need not compute it again.
-
-    Parameters
-    ----------
-    limit : int
-        What the weights of all epochs of a training may take (bytes) to be kept.
-
-    Attributes
-    ----------
-    taken : bool
-        Whether the last run that asked got a training.
-    """
-
-    def __init__(self, limit=2**32):
-        self.limit, self.taken, self._last = limit, False, None
-
-    def take(self, key):
-        """Hand over the training with this key, or None; nothing is kept then."""
-        last, self._last = self._last, None
-        self.taken = last is not None and last.key == key
-        return last if self.taken else None
-
-    def keep(self, training):
-        """Keep a training, if it has any epoch."""
-        self._last = training if training.epochs else None
-
-
-#: The one that `sermodules.runs` hands to `fit`, unless another is given.
-PREVIOUS = Previous()
-
-
 def train(network, minibatches, steps, checkpoint, previous=None):
     """Train a network epoch by epoch and leave it with the weights that the checkpoint chose.
 
@@ -429,6 +399,11 @@ class NetworkMethod(Method):
     """
 
     network = None
+
+    @staticmethod
+    def begin(config):
+        """Put Keras into the state in which a run begins; see `sermodules.models.backend.begin`."""
+        backend.begin(config)
 
     @abc.abstractmethod
     def minibatches(self, data, config):

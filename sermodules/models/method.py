@@ -2,6 +2,7 @@
 
 import abc
 import importlib
+import random
 import time
 from dataclasses import dataclass
 
@@ -11,7 +12,6 @@ import pandas as pd
 from sermodules import metrics
 from sermodules.config import METHODS
 from sermodules.folds import segments
-from sermodules.models.backend import begin
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,12 @@ class Method(abc.ABC):
 
     def __init__(self, config, classes):
         self.config, self.classes = config, classes
+
+    @staticmethod
+    def begin(config):
+        """Put the process into the state in which a run begins, before the method is made; a network needs more than seeds."""
+        random.seed(config.seed)
+        np.random.seed(config.seed)  # noqa: NPY002 - of libraries that draw from it
 
     @classmethod
     @abc.abstractmethod
@@ -106,7 +112,7 @@ class Method(abc.ABC):
         config : RunConfig
         verbose : bool
             Print how training goes.
-        previous : epochs.Previous, optional
+        previous : reuse.Previous, optional
             What this process trained last, for methods that train in epochs.
 
         Returns
@@ -187,8 +193,9 @@ def build(config, classes):
     >>> models.build(RunConfig.create(model="majority"), 4)
     <sermodules.models.baselines.chance.Majority object at 0x...>
     """
-    begin(config)
-    made = resolve(config.model)(config, classes)
+    method = resolve(config.model)
+    method.begin(config)
+    made = method(config, classes)
     made.take_spare()
     return made
 

@@ -9,7 +9,7 @@ from sermodules import corpora, metrics
 from sermodules.config import METHODS
 from sermodules.folds.parts import PARTS
 from sermodules.models import method
-from sermodules.models.epochs import PREVIOUS
+from sermodules.models.reuse import PREVIOUS
 from sermodules.runs import provenance, store
 
 
@@ -47,7 +47,7 @@ def fit(model, data, config, verbose=True, previous=PREVIOUS):
     config : RunConfig
     verbose : bool
         Print a line an epoch.
-    previous : epochs.Previous or None
+    previous : reuse.Previous or None
         What was trained before: a network whose training is the same is not trained again. None forgets.
 
     Returns
@@ -147,7 +147,7 @@ def run(config, out=None, verbose=True, previous=PREVIOUS, keep=None):
         Folder of runs in which to store the result; without it nothing is stored.
     verbose : bool
         Print a line an epoch, and where the run is stored.
-    previous : epochs.Previous or None
+    previous : reuse.Previous or None
         See `fit`.
     keep : callable, optional
         From the trained method, the data and the result to more files of the run's folder; see `store.save`. It is

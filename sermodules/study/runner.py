@@ -1,8 +1,8 @@
 """A warm process that does one run after the other.
 
-It imports TensorFlow once. Nothing else happens in it: a worker of a cluster draws random numbers of its own, and in one
-process with it the initial weights of a network would not depend on the seed alone. Orders come as lines of JSON on its
-standard input, and it ends when that ends, so it does not outlive who started it.
+It imports TensorFlow once, if a run needs it. Nothing else happens in it: a worker of a cluster draws random numbers of its
+own, and in one process with it the initial weights of a network would not depend on the seed alone. Orders come as lines of
+JSON on its standard input, and it ends when that ends, so it does not outlive who started it.
 """
 
 import contextlib
@@ -133,7 +133,11 @@ class Runner:
             answer = ""
         if not answer.endswith("\n"):
             raise RunnerDied(self._death())
-        return json.loads(answer)
+        answer = json.loads(answer)
+        if hindrance := answer.get("hindrance"):
+            self.stop()
+            raise CannotStart(hindrance)
+        return answer
 
     def _greet(self):
         """Wait until the process tells which code it has imported, and that it can do runs."""
@@ -178,8 +182,6 @@ def do(config, folder, notebook=None, keep_model=False):
     """Do one run in this process; see `Runner.run`."""
     from papermill.exceptions import PapermillExecutionError
 
-    from sermodules.models.backend import keras
-
     try:
         _do(config, Path(folder), notebook, keep_model)
     except PapermillExecutionError as error:
@@ -188,7 +190,8 @@ def do(config, folder, notebook=None, keep_model=False):
     except Exception as error:
         return _failure(type(error).__name__, str(error), traceback.format_exc())
     finally:
-        keras.utils.clear_session(free_memory=True)
+        if keras := sys.modules.get("keras"):  # a run that trains no network does not start it
+            keras.utils.clear_session(free_memory=True)
     return {}
 
 
@@ -243,11 +246,15 @@ def _orders():
             os._exit(0)
 
 
-def _hindrance():
-    """Import what runs need; say why not if that does not go, else return an empty text."""
+def _hindrance(model=None):
+    """Import what runs need, or those of a model; say why not if that does not go, else return an empty text."""
     try:
+        from sermodules.models import method
         from sermodules.runs import steps  # noqa: F401
         from sermodules.study import notebook  # noqa: F401
+
+        if model:
+            method.resolve(model)
     except SermodulesError as error:
         return str(error)
     except Exception as error:
@@ -265,9 +272,9 @@ def _own_memory():
 
 def _is_worn(growth):
     """Tell whether the next run should have another process: at best not before the partner's run has taken over a training."""
-    from sermodules.models import epochs
+    from sermodules.models import reuse
 
-    return growth > (GROWTH if epochs.PREVIOUS.taken else 2 * GROWTH)
+    return growth > (GROWTH if reuse.PREVIOUS.taken else 2 * GROWTH)
 
 
 def main():
@@ -286,7 +293,8 @@ def main():
         first = None
         for order in orders:
             config = RunConfig(**order.pop("config"))
-            answer = do(config, **order)
+            hindrance = _hindrance(config.model)
+            answer = {"hindrance": hindrance} if hindrance else do(config, **order)
             first = _own_memory() if first is None else first
             if _is_worn(_own_memory() - first):
                 answer["worn"] = True
