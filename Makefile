@@ -29,12 +29,13 @@ export SERMODULES_DATA
 endif
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help env study test bench book epub pdf slides zip lab student lock clean
+.PHONY: help env study test test-all bench book epub pdf slides zip lab student lock clean
 .NOTPARALLEL:
 
 help:
 	@echo "make study   set up, make the synthetic corpus, run studies/quick.yaml, build the book, print the table"
-	@echo "make test    set up, check the style, run all tests and notebooks, build the book and the EPUB and check their pages"
+	@echo "make test    set up, check the style, run the tests and notebooks, build the book and the EPUB and check their pages"
+	@echo "make test-all  the same with the tests that take minutes each, such as twenty kills and the benchmarks"
 	@echo "make book    build the book into _build/html; a warning is an error"
 	@echo "make bench   measure speed and memory beside other programs; nothing else should run meanwhile"
 	@echo "make epub    build the book, then _build/epub/sermodules.epub from the same pages"
@@ -88,6 +89,9 @@ study: $(READY)
 	$(BIN)/python -m sermodules study report studies/quick.yaml
 	@echo "The book is built. Open this file in a browser: $(CURDIR)/_build/html/index.html"
 
+# --runslow, or nothing: without it tests that take minutes are skipped.
+SLOW =
+
 # A file of tests goes to one of two processes; tests/conftest.py says which files go first.
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -100,11 +104,14 @@ BUILT = tests/test_book.py tests/test_jupyterlab.py tests/test_lecture.py
 test: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(PYTEST) $(addprefix --ignore=,$(ALONE) $(BUILT))
-	$(BIN)/python -m pytest $(ALONE)
+	$(PYTEST) $(SLOW) $(addprefix --ignore=,$(ALONE) $(BUILT))
+	$(BIN)/python -m pytest $(SLOW) $(ALONE)
 	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 book
 	@$(MAKE) --no-print-directory epub
-	$(PYTEST) $(BUILT)
+	$(PYTEST) $(SLOW) $(BUILT)
+
+test-all:
+	@$(MAKE) --no-print-directory test SLOW=--runslow
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from sermodules import corpora
+from sermodules import corpora, paths
 from sermodules.errors import CorpusError
 
 CLASSES = ["angry", "sad", "happy", "neutral"]
@@ -37,11 +37,41 @@ def script(name):
     return module
 
 
+def pytest_addoption(parser):
+    parser.addoption("--runslow", action="store_true", help="run the tests that take minutes, too: make test-all")
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("slow") and not item.config.getoption("--runslow"):
+        pytest.skip("takes minutes: make test-all runs it")
+
+
+#: What numba and matplotlib keep in the user's cache.
+KEPT = paths.cache_root() / "libraries"
+
+
+def cache_with_libraries(folder):
+    """Make a cache for the processes that a test starts, with what numba compiles for librosa: else it takes half a minute.
+
+    Tests of what a process leaves in an empty cache do without.
+    """
+    if KEPT.is_dir():
+        shutil.copytree(KEPT, folder / "libraries", ignore=shutil.ignore_patterns("*.tmp.*"))  # being written
+    return str(folder)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """Keep the features that tests extract out of the user's cache."""
+    import librosa
+    from filelock import FileLock
+
+    if paths.libraries_root() is not None and paths.libraries_root().parent == KEPT:
+        paths.make_libraries()
+        with FileLock(KEPT.with_suffix(".lock")):  # another worker may be compiling
+            librosa.filters.mel(sr=16000, n_fft=512)
     old = os.environ.get("SERMODULES_CACHE")
-    os.environ["SERMODULES_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["SERMODULES_CACHE"] = cache_with_libraries(tmp_path_factory.mktemp("cache"))
     yield
     os.environ.pop("SERMODULES_CACHE")
     if old is not None:

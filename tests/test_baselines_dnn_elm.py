@@ -14,7 +14,7 @@ import pandas as pd
 import parselmouth
 import pytest
 import soundfile
-from conftest import CLASSES, write_tones
+from conftest import CLASSES, cache_with_libraries, write_tones
 
 from sermodules import corpora, features, models, runs
 from sermodules.config import RunConfig
@@ -335,7 +335,7 @@ def test_same_bytes_in_another_process_that_is_quiet(result, tones, tmp_path):
     here, there = store.save(result, tmp_path / "here"), tmp_path / "there" / config.run_id
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, config.to_json(), str(there.parent)],
-        env=os.environ | {"SERMODULES_CACHE": str(tmp_path / "cache")}, capture_output=True, text=True,
+        env=os.environ | {"SERMODULES_CACHE": cache_with_libraries(tmp_path / "cache")}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == done.stdout == ""

@@ -478,7 +478,7 @@ ONE_UTTERANCE = 0.0126
 @pytest.mark.parametrize(
     ("model", "of_nine", "of_eight"),
     [
-        ("svm_compare", (0.837, 0.081), (0.830, 0.075)),
+        pytest.param("svm_compare", (0.837, 0.081), (0.830, 0.075), marks=pytest.mark.slow),
         ("svm_egemaps", (0.761, 0.097), (0.769, 0.101)),
     ],
 )

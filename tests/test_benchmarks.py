@@ -290,6 +290,7 @@ def test_python_speech_features_computes_about_the_same():
         assert np.corrcoef(theirs[: len(ours), :, 0].ravel(), ours[..., 0].ravel())[0, 1] > 0.9
 
 
+@pytest.mark.slow
 @needs_recordings
 def test_quick_features(monkeypatch):
     # no openSMILE: this process has loaded TensorFlow, in which it aborts
@@ -311,6 +312,7 @@ def test_features_that_differ_are_refused(monkeypatch):
         features._agreement(["a"], {"sermodules": None, "librosa": lambda path: x + np.array([0, 1, 2.1])})
 
 
+@pytest.mark.slow
 def test_quick_training():
     results = training.main(quick=True)
     ours, reached, stock = (row for _, row in results.iloc[:3].iterrows())
@@ -339,6 +341,7 @@ def test_networks_of_other_sizes_are_refused():
         training.check_parameters({"a": Fake(5), "b": Fake(6)})
 
 
+@pytest.mark.slow
 @needs_recordings
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak memory of a process")
 def test_quick_memory_by_the_command(tmp_path):
@@ -396,6 +399,7 @@ def test_networks_that_end_earlier_have_the_layers_up_to_there():
     assert worker.ending(model, "linear").output.shape == (None, worker.CLASSES)
 
 
+@pytest.mark.slow
 def test_quick_parts_by_the_command():
     told = CliRunner().invoke(command.main, ["parts", "--quick"])
     assert told.exit_code == 0, told.output
@@ -445,6 +449,7 @@ def test_a_commit_is_checked_out_once_and_its_own_makefile_makes_its_environment
         against.checkout("nonsense", repository)
 
 
+@pytest.mark.slow
 @needs_git
 def test_quick_against_another_commit(repository, monkeypatch):
     monkeypatch.setattr(against, "project_root", lambda: repository)

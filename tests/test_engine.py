@@ -158,7 +158,7 @@ def test_a_warm_worker_a_script_and_no_notebook_give_the_same_bytes(tmp_path, to
         assert (with_ / "predictions.csv").read_bytes() == (without / "predictions.csv").read_bytes() == expected
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("end", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_interrupted_study_goes_on(tmp_path, tones, end):
     path = write(tmp_path, settings={"corpus": tones, **TINY}, folds=[1, 2, 3])
     plan, out = study.load(path), tmp_path / "runs"
@@ -180,6 +180,7 @@ def test_interrupted_study_goes_on(tmp_path, tones, end):
     assert kept.items() <= contents(out).items()
 
 
+@pytest.mark.slow
 def test_twenty_kills(tmp_path, tones):
     """Driver and workers are killed at random; each run is done once, nothing finished is touched, no process stays."""
     path = write(tmp_path, settings={"corpus": tones, **QUICK}, seeds=list(range(1, 31)))

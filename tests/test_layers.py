@@ -390,6 +390,7 @@ for layer in (
 """
 
 
+@pytest.mark.slow
 def test_same_values_and_gradients_on_jax():
     def run(backend):
         environment = os.environ | {"KERAS_BACKEND": backend}

@@ -501,6 +501,7 @@ def _kind(run):
     return machine.get("processor_kind", run), machine["accelerators"], run.provenance["versions"]
 
 
+@pytest.mark.slow
 def test_two_published_runs_done_again_from_scratch(emodb, tmp_path, monkeypatch):
     from sermodules import runs
     from sermodules.models import reuse

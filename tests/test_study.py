@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from conftest import FAILING, write_tones, write_uneven
+from conftest import FAILING, cache_with_libraries, write_tones, write_uneven
 
 from sermodules import corpora, runs, study
 from sermodules.__main__ import main
@@ -276,6 +276,7 @@ def test_relative_paths_mean_the_same_in_every_run(tmp_path):
     corpus = write_tones(tmp_path / "corpus")
     settings = {"corpus": f"table:corpus/{corpus.name}", **TINY}
     path = write(tmp_path, name="s", settings=settings, folds=[1], seeds=[1])
+    cache_with_libraries(tmp_path / "cache")
     environment = os.environ | {"SERMODULES_CACHE": "cache"}
     done = sermodules("study", "run", path.name, "--out", "runs", cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr

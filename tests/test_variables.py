@@ -54,7 +54,9 @@ def test_each_has_a_test():
     assert MEASURED.keys() == variables.USUAL.keys()
 
 
-@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize(
+    "name", ["TF_ENABLE_ONEDNN_OPTS", *(pytest.param(name, marks=pytest.mark.slow) for name in [*MEASURED][1:])]
+)
 def test_a_variable_that_changes_predictions_is_told(computed, name):
     value, backend = MEASURED[name]
     plain, other = computed(backend), computed(backend, **{name: value})
