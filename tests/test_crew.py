@@ -15,6 +15,7 @@ import nbformat
 import papermill
 import pytest
 import yaml
+from conftest import cache_with_libraries
 from test_engine import disk, notebook_of
 
 from sermodules import files, study
@@ -285,7 +286,7 @@ def test_a_disk_without_rights_holds_runs_features_and_publications(no_chmod, tm
     env, folder = no_chmod
     settings = {"corpus": tones, "preset": "smoke", "model": "dnn_elm", "epochs": 1}  # it keeps features
     path, out = write(tmp_path, tones, settings=settings, folds=[1]), folder / "runs"
-    env = env | {"SERMODULES_CACHE": str(folder / "cache")}
+    env = env | {"SERMODULES_CACHE": cache_with_libraries(folder / "cache")}
     code = f"import os; os.chmod({str(folder)!r} + '/', 0o700)"
     refused = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert "PermissionError" in refused.stderr

@@ -199,6 +199,14 @@ TRAINED += [{"batch_norm": "speaker", "batch_norm_at": layer} for layer in ("den
 TRAINED += [{"attention": "seq_self"}]
 
 
+def _parts_that_change(changes):
+    stages = set().union(*(SWITCHES.get(item, {"network"}) for item in changes.items()))
+    return "network" in stages, "training" in stages
+
+
+TRAINED.sort(key=_parts_that_change)  # those that leave the network as it is one after the other: it is traced once
+
+
 def test_every_value_of_every_switch_trains_predicts_and_is_stored_read_back_and_published(tones, tmp_path):
     settings = {"preset": "smoke", "width": 1 / 64, "conv_layers": 1, "epochs": 1, "patience": 1}
     small = RunConfig.create(corpus=tones, attention="mean", **settings)  # whose graph takes half the time
