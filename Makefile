@@ -108,7 +108,7 @@ test: $(READY)
 	$(BIN)/python -m pytest $(SLOW) $(ALONE)
 	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 book
 	@$(MAKE) --no-print-directory epub
-	$(PYTEST) $(SLOW) $(BUILT)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(SLOW) $(BUILT)
 
 test-all:
 	@$(MAKE) --no-print-directory test SLOW=--runslow

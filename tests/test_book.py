@@ -65,6 +65,12 @@ def pages():
 
 
 @pytest.fixture(scope="module")
+def studies():
+    """Return the published studies; to read and verify all of them takes many seconds."""
+    return sermodules_book.published_studies(ROOT)
+
+
+@pytest.fixture(scope="module")
 def chapters(pages):
     """Return the pages that have a text of ours, not the search page and the like."""
     return [path for path in pages if path.parent.name == "book"]
@@ -192,12 +198,11 @@ def test_api_reference_describes_every_function_and_class(pages):
     assert not missing
 
 
-def test_versions_and_timings_are_those_of_the_environment_and_of_the_results(pages):
+def test_versions_and_timings_are_those_of_the_environment_and_of_the_results(pages, studies):
     text = pages[HTML / "book" / "versions.html"].article.get_text(" ", strip=True)
     required = re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     assert len(required) > 20
     assert not [name for name in required if f"{name} {importlib.metadata.version(name)}" not in text]
-    studies = sermodules_book.published_studies(ROOT)
     assert studies
     assert not [name for name in studies if name not in text]
     chapters = [pages[path].h1.get_text().rstrip("#") for path in pages if (BOOK / f"{path.stem}.ipynb").is_file()]
@@ -705,8 +710,7 @@ def test_cost_of_iemocap_is_what_was_measured(tmp_path):
     assert found["iemocap_gpu"].splitlines()[2:4] == ["| 5 | 50.0 | 3 |", "| 20 | 12.5 | 1 |"]
 
 
-def test_landing_page_draws_what_the_ledger_says():
-    studies = sermodules_book.published_studies(ROOT)
+def test_landing_page_draws_what_the_ledger_says(studies):
     found = sermodules_book.our_figures(studies, ROOT)
     alt, picture = re.fullmatch(r"!\[(.+)\]\(data:image/png;base64,(\S+)\)", found["our_figure"]).groups()
     assert base64.b64decode(picture).startswith(b"\x89PNG")
@@ -733,8 +737,8 @@ def test_landing_page_draws_what_the_ledger_says():
     assert set(sermodules_book.reading_figures({}).values()) == {"not run yet"}
 
 
-def test_the_level_of_the_svms_is_taken_from_its_runs():
-    results = sermodules_book.published_studies(ROOT)["svm-level"]
+def test_the_level_of_the_svms_is_taken_from_its_runs(studies):
+    results = studies["svm-level"]
     means = {
         level: pd.Series(
             [run.metrics["uar"] for run in results if run.config.level == level and run.config.model == "svm_egemaps"]
@@ -777,9 +781,9 @@ def test_benchmarks_are_shown_as_they_were_measured(tmp_path):
     ]
 
 
-def test_effect_of_bfloat16_is_taken_from_pairs_of_runs():
+def test_effect_of_bfloat16_is_taken_from_pairs_of_runs(studies):
     assert "No run" in sermodules_book.precision_effect({})["precision_effect"]
-    plain = sermodules_book.published_studies(ROOT)["emodb-teaching"]
+    plain = studies["emodb-teaching"]
     told = [run for run in plain if run.config.gender == "embedding" and run.config.seed == 1]
     half = [dataclasses.replace(run, config=run.config.replace(precision="mixed_bfloat16")) for run in told]
     table = sermodules_book.precision_effect({"emodb-teaching": plain, "precision": half})["precision_effect"]
@@ -792,8 +796,8 @@ def test_effect_of_bfloat16_is_taken_from_pairs_of_runs():
 
 
 @pytest.mark.parametrize("name", ["emodb-teaching", "cremad-teaching"])  # a run tests one speaker, or a group
-def test_run_times_are_those_of_the_published_runs(name):
-    results = sermodules_book.published_studies(ROOT)[name]
+def test_run_times_are_those_of_the_published_runs(name, studies):
+    results = studies[name]
     table = sermodules_book.run_times({name: results})["run_times"]
     rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith(f"| `{name}`")]
     assert sum(int(row[1]) for row in rows) == len(results)
@@ -805,8 +809,7 @@ def test_run_times_are_those_of_the_published_runs(name):
     assert re.findall(r"\*\* .*", twice) == re.findall(r"\*\* .*", table)  # studies may share runs: counted once
 
 
-def test_commits_are_those_of_the_checkout_and_of_the_published_runs(tmp_path):
-    studies = sermodules_book.published_studies(ROOT)
+def test_commits_are_those_of_the_checkout_and_of_the_published_runs(tmp_path, studies):
     table = sermodules_book.run_commits(studies)["run_commits"].splitlines()[2:]
     assert len(table) == len(studies)
     for line, (name, results) in zip(table, studies.items(), strict=True):
