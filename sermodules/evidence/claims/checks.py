@@ -3,6 +3,8 @@
 A figure that is printed without its folds is judged as it is printed. That says nothing about other speakers.
 """
 
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -24,6 +26,11 @@ from sermodules.evidence.claims.rules import spread_ratio
 from sermodules.evidence.paper import tables
 
 _NO_FOLDS = "no interval over the speakers can be had: the tables print no folds"
+
+
+@functools.cache  # the paper does not change
+def _judged(check, arguments):
+    return check(*arguments)
 
 
 class Printed:
@@ -53,7 +60,7 @@ class Printed:
         -------
         Found
         """
-        return self.check(*self.arguments)
+        return _judged(self.check, self.arguments)
 
 
 def _confusion(model):
