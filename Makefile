@@ -95,7 +95,10 @@ SLOW =
 # A file of tests goes to one of two processes; tests/conftest.py says which files go first.
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# Tests that start processes of their own and watch the clock.
+# Each of two processes takes half of the tests, and then what the other has left.
+SHARED = $(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Tests that start processes of their own and watch the clock: nothing else runs beside them.
 ALONE = tests/test_engine.py
 
 # Tests of the built book.
@@ -105,10 +108,10 @@ test: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(PYTEST) $(SLOW) $(addprefix --ignore=,$(ALONE) $(BUILT))
-	$(BIN)/python -m pytest $(SLOW) $(ALONE)
+	$(SHARED) $(SLOW) $(ALONE)
 	SERMODULES_RUNS="$(CURDIR)/_build/runs" $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 book
 	@$(MAKE) --no-print-directory epub
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(SLOW) $(BUILT)
+	$(SHARED) $(SLOW) $(BUILT)
 
 test-all:
 	@$(MAKE) --no-print-directory test SLOW=--runslow

@@ -16,6 +16,7 @@ import papermill
 import pytest
 import yaml
 from conftest import cache_with_libraries
+from IPython import get_ipython
 from test_engine import disk, notebook_of
 
 from sermodules import files, study
@@ -360,3 +361,4 @@ def test_a_notebook_is_saved_before_each_cell_that_runs_and_not_more_often(tmp_p
     before = [("completed", []), ("completed", ["1\n"]), ("completed", [])]
     assert ast.literal_eval(shown.data["text/plain"]) == [*before, ("running", [])]
     assert len(written) == 5  # at the start, before the three cells that run, at the end
+    assert get_ipython() is None  # the shell is gone with its notebook

@@ -45,6 +45,7 @@ class InProcessEngine(Engine):
         finally:
             sys.modules["__main__"] = main
             shell.user_ns.clear()  # something of IPython's lives on, and must not keep the notebook's arrays
+            _Shell.clear_instance()  # else what others display in this process would go there, too
 
 
 @contextmanager
