@@ -105,7 +105,7 @@ def visit(browser, url, width=1280):
     )
     browser.get_log("performance")
     browser.get(url)
-    browser.set_script_timeout(30)
+    browser.set_script_timeout(120)  # axe-core takes half a minute for a long page beside another browser
     browser.execute_async_script(
         "const done = arguments[0];"
         "(window.MathJax ? MathJax.startup.promise : Promise.resolve()).then(() => document.fonts.ready).then(() => done());"
